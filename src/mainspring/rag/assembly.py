@@ -8,12 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 from mainspring.core import plugins
 from mainspring.core.errors import SettingsError
 from mainspring.core.settings import Settings
-from mainspring.core.types import Context, Responder
+from mainspring.core.types import CompletionRequest, Context, Principal, Responder
 from mainspring.engines import ChatModel, Engines, builtin
 from mainspring.engines.base import ChatReranker
 from mainspring.engines.encode.embedders import Embedders
 from mainspring.engines.kinds import CHAT_RERANKER
 from mainspring.rag.answer.evidence import calibration
+from mainspring.rag.answer.evidence.confirm import Confirm
 from mainspring.rag.answer.generate import AnswerWriter
 from mainspring.rag.answer.responder import DocumentAnswerer
 from mainspring.rag.answer.variation import SETTINGS, Variation
@@ -158,8 +159,22 @@ class Assembly:
             sift=self._path.sift,
             reader=self._engines.reader,
             near_misses=self._engines.near_misses,
+            confirmer=self._confirmed(),
             tracing=self._telemetry.tracing,
         )
+
+    def _confirmed(self) -> Confirm | None:
+        """What reads passages before they are shown: the best chat model, if it may write answers. With ``rag.confirm``
+        auto, one elsewhere is not asked: it costs money for each passage."""
+        settings = self._settings.rag
+        if settings.confirm == "never" or self._ask is None or not self._models[0].writes:
+            return None
+        model = self._models[0]
+        if settings.confirm == "auto" and not any(replica.local for replica in model.all_replicas()):
+            return None
+        nobody = Context(Principal("", "maintenance"))
+        version = self._path.chat[model.name].fingerprint(CompletionRequest(model.name, "."), nobody)
+        return Confirm(self._ask, settings.confirm_within_s, f"{model.name} {version or ''}")
 
     def _written_by(self, models: Sequence[ChatModel], responders: Mapping[str, Responder]) -> AnswerWriter | None:
         return _writer(models, responders, self._engines, self._settings, self._telemetry.tracing)

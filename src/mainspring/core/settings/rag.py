@@ -52,6 +52,21 @@ class RagSettings(Section):
         description="refuse if models.near_misses gives a lower probability that the passages answer the "
         "question; 0: never",
     )
+    confirm: Literal["auto", "always", "never"] = Field(
+        "auto",
+        description="ask the chat model of each of the best passages whether it answers the question; auto: if it then "
+        "writes the answer, and runs on this machine",
+    )
+    confirm_below: float = Field(
+        0.3,
+        ge=0,
+        le=1,
+        description="refuse if the chat model gives each of the best passages a lower probability that it answers; "
+        "0: never",
+    )
+    confirm_within_s: float = Field(
+        8.0, gt=0, description="choose passages without the chat model if it takes longer than so many seconds"
+    )
     stated_below: float = Field(
         0.0,
         ge=0,

@@ -16,6 +16,7 @@ from mainspring.core.facts.retrievals import (
     StepFacts,
 )
 from mainspring.core.types import Context, EventRecord
+from mainspring.rag.answer.evidence import confirm
 from mainspring.rag.answer.evidence.exact_names import ExactName
 from mainspring.rag.answer.verbatim.extract import Passage
 from mainspring.rag.graph.results import GraphResult
@@ -44,9 +45,12 @@ class Findings:
     lacks: Sequence[ExactName] = ()
     answers: float | None = None
 
-    def refused(self, below: float, read_below: float) -> bool:
-        """Whether there is no answer to show: ``below`` is the least evidence, ``read_below`` the least ``answers``."""
+    def refused(self, below: float, read_below: float, confirm_below: float = 0.0) -> bool:
+        """Whether there is no answer to show: ``below`` is the least evidence, ``read_below`` the least ``answers``,
+        ``confirm_below`` the least that a chat model confirms of the best passage."""
         missed = self.answers is not None and self.answers < read_below
+        confirmed = confirm.best(self.passages)
+        missed = missed or (confirmed is not None and confirmed < confirm_below)
         return not self.passages or self.evidence < below or bool(self.lacks) or missed
 
 
@@ -121,7 +125,8 @@ def record(
 
 
 def _told(found: Findings) -> Mapping[str, float]:
-    return found.features if found.answers is None else {**found.features, "answers": found.answers}
+    readings = {"answers": found.answers, "confirmed": confirm.best(found.passages)}
+    return {**found.features, **{name: value for name, value in readings.items() if value is not None}}
 
 
 def named(context: Context, mode: str, collections: Sequence[str], documents: Sequence[str]) -> EventRecord:

@@ -33,10 +33,11 @@ from mainspring.core.types import (
 from mainspring.engines.base import Reranker
 from mainspring.rag.answer import refusal, small_talk
 from mainspring.rag.answer.answer_notes import Notes
+from mainspring.rag.answer.asked_collections import asked_collections
 from mainspring.rag.answer.bridge import bridged
 from mainspring.rag.answer.cite import Numbers, cite
 from mainspring.rag.answer.context import Sift, sifted
-from mainspring.rag.answer.evidence import missing_topics, missing_values, near_misses
+from mainspring.rag.answer.evidence import confirm, missing_topics, missing_values, near_misses
 from mainspring.rag.answer.evidence.calibration import Calibration
 from mainspring.rag.answer.evidence.features import features
 from mainspring.rag.answer.evidence.score import evidence
@@ -78,7 +79,8 @@ class DocumentAnswerer:
     the asker for the texts that a search reads (None: it is free), ``understanding`` applies the techniques of a
     request (None: there are none), ``sift`` selects the passages that the writer may read (None: all). ``reader`` is a
     cross-encoder that reads the best sentences again (None: words and cosines decide), ``choice`` weighs them.
-    ``near_misses`` says whether the best sentences answer (None: rules alone refuse near misses).
+    ``near_misses`` says whether the best sentences answer (None: rules alone refuse near misses), ``confirmer`` has
+    a chat model say it of each (None: there is none that may).
     """
 
     def __init__(
@@ -100,6 +102,7 @@ class DocumentAnswerer:
         reader: Reranker | None = None,
         choice: ChoiceWeights = SHIPPED,
         near_misses: Reranker | None = None,
+        confirmer: confirm.Confirm | None = None,
         tracing: Tracing | None = None,
     ) -> None:
         self._tracing, self._retriever = tracing, retriever
@@ -119,6 +122,7 @@ class DocumentAnswerer:
         self._reader = reader
         self._choice = choice
         self._near_misses = near_misses if settings.read_below else None
+        self._confirm = confirmer
 
     @property
     def instruction(self) -> str:
@@ -160,7 +164,7 @@ class DocumentAnswerer:
             written,
             self._calibration,
             self._choice,
-            [None if each is None else each.fingerprint for each in (self._reader, self._near_misses)],
+            [None if each is None else each.fingerprint for each in (self._reader, self._near_misses, self._confirm)],
         )
         return hashlib.sha256(repr(facts).encode()).hexdigest()
 
@@ -190,7 +194,7 @@ class DocumentAnswerer:
         if asked.graph == "global" and found.walked is not None and asked.mode == "extractive":
             context.settlement.records.append(record(context, asked.mode, found, False, ()))
             return Response(Head(model=self._name), replay(self._themes(asked, found.walked.themes)))
-        refused = found.refused(self._refuse_below, self._settings.read_below)
+        refused = found.refused(self._refuse_below, self._settings.read_below, self._settings.confirm_below)
         if refused or asked.mode == "extractive" or self._writer is None:
             return self._quoted(asked, look, refused, context)
         if asked.free and self._writer.quotes(found.question, found.passages):
@@ -229,7 +233,7 @@ class DocumentAnswerer:
     async def _talked(self, kind: small_talk.Talk, asked: Question, context: Context) -> Response:
         """The answer to a message that is not a question for a search, from the catalogue of documents."""
         try:
-            chosen = await self._scope(asked.names, context)
+            chosen = await asked_collections(self.collection, asked.names, self._collections, self._retriever, context)
         except NotFound:
             if asked.names:
                 raise
@@ -271,7 +275,7 @@ class DocumentAnswerer:
 
     async def find(self, asked: Question, context: Context) -> Findings:
         """Search, and score the sentences of the hits."""
-        chosen = await self._scope(asked.names, context)
+        chosen = await asked_collections(self.collection, asked.names, self._collections, self._retriever, context)
         plan = await self._plan(asked, chosen, context)
         question, top_k = plan.text, plan.top_k or asked.top_k
         candidates = await self._retriever.candidates(
@@ -302,6 +306,8 @@ class DocumentAnswerer:
             passages = await extract.passages(question, hits, candidates, texts, reader, vector, beside, self._choice)
             sorter, teller = (paid(each, self._charged, span.context) for each in (self._reader, self._near_misses))
             passages = await unit_rerank.reread(question, passages, sorter, self._choice)
+            if self._confirm is not None and self._confirms(asked, question, passages):
+                passages = await self._confirm.read(question, passages, span.context)
             unsaid = await missing_topics.absent(question, passages, candidates, texts, reader)
             unsaid = unsaid or await missing_values.ungiven(question, candidates, [*hits, *beside], reader)
             answers = await near_misses.likely(question, passages, texts, teller)
@@ -320,20 +326,6 @@ class DocumentAnswerer:
         query = Query(asked.question, chosen, context.principal.groups, top_k=asked.top_k)
         return await self._understanding.plan(query, asked.techniques, ask=ask, param="options.techniques")
 
-    async def _scope(self, names: Sequence[str], context: Context) -> list[Collection]:
-        principal = context.principal
-        if self.collection is not None:
-            if not self.collection.visible_to(principal.groups) or self.collection.tenant != principal.tenant:
-                raise NotFound(f"there is no collection {self.collection.name}")
-            return [self.collection]
-        if names:
-            return [await self._collections.get(principal.tenant, each, groups=principal.groups) for each in names]
-        found = await self._collections.list(principal.tenant, groups=principal.groups)
-        usable = [each for each in found if await self._retriever.embedders.has(each.embedder)]
-        if not usable:
-            raise NotFound("there are no documents to answer from", remedy="Run `mainspring ingest PATH` first")
-        return usable
-
     def _asked(self, request: ChatRequest) -> Question:
         asked = understood(request, self._settings, name=self._name, one=self.collection is not None)
         if asked.mode == "generative" and self._writer is None:
@@ -345,11 +337,18 @@ class DocumentAnswerer:
             return "generative" if self._grounded and self._writer is not None else "extractive"
         return mode if self._writer is not None else "extractive"
 
+    def _confirms(self, asked: Question, question: str, passages: Sequence[Passage]) -> bool:
+        """Whether the chat model reads the passages first: it costs seconds, which a quotation does not take."""
+        if self._settings.confirm != "auto" or self._writer is None:
+            return self._settings.confirm == "always"
+        return asked.mode == "generative" and not (asked.free and self._writer.quotes(question, passages))
+
     def _choose(self, look: Lookup, asked: Question) -> list[Passage]:
         words, most = self._settings.max_words, self._settings.max_sentences
         if asked.max_tokens is not None:
             words = min(words, max(1, int(asked.max_tokens * _WORDS_A_TOKEN)))
-        chosen = choose(look.each, max_sentences=most, max_words=words, choice=self._choice)
+        most, weights = confirm.narrowed(look.found.passages, most, self._choice)
+        chosen = choose(look.each, max_sentences=most, max_words=words, choice=weights)
         return display.grown(chosen, asked.question, look.found.texts, words)
 
     def _record(

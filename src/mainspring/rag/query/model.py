@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from mainspring.core.errors import MainspringError
-from mainspring.core.path import collect
+from mainspring.core.path import Answer, collect
 from mainspring.core.types import ChatRequest, Context, Message, Responder, Sampling
 from mainspring.rag.query.plan import PlanStep
 
@@ -62,6 +63,29 @@ class ModelAsk:
         )
         answer = await collect(await self._responder.respond(request, self._context.nested()))
         return Reply(answer.text.strip(), answer.usage.total_tokens)
+
+    async def yes(self, instruction: str, text: str) -> float | None:
+        """The model's probability of "yes" as its first word; None if it says something else than yes or no.
+
+        Raises what the model's responder raises: ``Unsupported`` if its engine does not tell probabilities.
+        """
+        request = ChatRequest(
+            self._model,
+            (Message("system", instruction), Message("user", self._redact(text))),
+            sampling=Sampling(max_tokens=1, temperature=0.0, logprobs=0),
+            store=False,
+        )
+        return likelihood(await collect(await self._responder.respond(request, self._context.nested())))
+
+
+def likelihood(reply: Answer) -> float | None:
+    """The probability of "yes" from the first token of ``reply``; None if it is missing or neither yes nor no."""
+    told = reply.choices[0].logprobs if reply.choices else []
+    if not told:
+        return None
+    first = told[0]
+    word, chance = first.token.strip().lower(), math.exp(first.logprob)
+    return chance if word.startswith("y") else 1 - chance if word.startswith("n") else None
 
 
 async def soft(ask: Ask, step: PlanStep, instruction: str, text: str, max_tokens: int, room: int) -> str:

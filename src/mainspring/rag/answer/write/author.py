@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
@@ -31,6 +30,7 @@ from mainspring.rag.answer.write.checked_sentences import CheckedSentence, Check
 from mainspring.rag.answer.write.claims import Problem, Rare
 from mainspring.rag.answer.write.numbers import numbers
 from mainspring.rag.answer.write.sources import Note, numbered, told
+from mainspring.rag.query.model import likelihood
 
 Call = Callable[[Sequence[Message], Sampling], Awaitable[Response]]
 """Asks the model; raises its errors."""
@@ -202,16 +202,6 @@ def prompt(
     system = f"{instruction} {light.instruction}" if light is not None else instruction
     said = f"Notes:\n{body}\n\nQuestion: {neutralise(question)}\n\n{neutralise(task)}"
     return Message("system", system), Message("user", said)
-
-
-def likelihood(reply: Answer) -> float | None:
-    """The probability of "yes" from the first token of ``reply``; None if it is missing or neither yes nor no."""
-    told = reply.choices[0].logprobs if reply.choices else []
-    if not told:
-        return None
-    first = told[0]
-    word, chance = first.token.strip().lower(), math.exp(first.logprob)
-    return chance if word.startswith("y") else 1 - chance if word.startswith("n") else None
 
 
 def _amounts(text: str) -> set[float]:
