@@ -1,11 +1,12 @@
-"""Near misses that the whole answer path refuses, and questions that it refuses wrongly, with and without the reader.
+"""Near misses that the whole answer path refuses, and questions that it refuses wrongly, with and without a reading.
 
-    MAINSPRING_DATA=... python benchmarks/near_misses.py [--limit N] [--keep FOLDER] [--dev]
+    MAINSPRING_DATA=... python benchmarks/near_misses.py [--by model] [--limit N] [--keep FOLDER] [--dev]
 
-Each question is asked once, verbatim, with the reader asked and not heeded; what it said is recorded with the
+Each question is asked once, verbatim, with the trained reader asked and not heeded; what it said is recorded with the
 retrieval. Without it the answer is as it was, with it what lies below `rag.read_below` is refused: the same as another
-run with `models.near_misses`. Reported: every fourth article of SQuAD 2.0 dev, of which nothing was trained or chosen
-on. `--only` asks other sets, `--dev` the other half. Differences have a paired bootstrap over questions.
+run with `models.near_misses`. ``--by model``: the chat model `qwen2.5-coder-1.5b-instruct` reads the passages
+(`rag.confirm`, `rag.confirm_below`). Reported: every fourth article of SQuAD 2.0 dev, of which nothing was trained or
+chosen on. `--only` asks other sets, `--dev` the other half. Differences have a paired bootstrap over questions.
 """
 
 from __future__ import annotations
@@ -33,21 +34,26 @@ from mainspring.training.encoders import figures
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 NAMES, OTHERS = ("squad-articles",), ("tatqa", "handbook")
-READER, UNHEEDED = "near-miss-reader", 1e-9
+READER, MODEL, UNHEEDED = "near-miss-reader", "qwen2.5-coder-1.5b-instruct", 1e-9
+TOLD = {"reader": "answers", "model": "confirmed"}
 PIECE = 25
 """Questions that are asked and kept at once."""
 
 
-def settings() -> Settings:
-    """The defaults, with the reader, which is asked and refuses nothing."""
+def settings(by: str) -> Settings:
+    """The defaults, with the reader or the chat model, which is asked and refuses nothing."""
     found = load().settings
-    rag = found.rag.model_copy(update={"mode": "extractive", "read_below": UNHEEDED})
+    if by == "model":
+        rag = {"mode": "extractive", "confirm": "always", "confirm_below": UNHEEDED, "confirm_within_s": 600.0}
+        models = found.models.model_copy(update={"chat": (MODEL,)})
+        return found.model_copy(update={"rag": found.rag.model_copy(update=rag), "models": models})
+    rag = {"mode": "extractive", "read_below": UNHEEDED}
     models = found.models.model_copy(update={"near_misses": READER})
-    return without_chat(found.model_copy(update={"rag": rag, "models": models}))
+    return without_chat(found.model_copy(update={"rag": found.rag.model_copy(update=rag), "models": models}))
 
 
-def answers(judged: JudgedCollection, keep: Path | None) -> list[ScoredAnswer]:
-    """The answers, with what the reader said as their evidence; those of earlier runs from ``keep``."""
+def answers(judged: JudgedCollection, keep: Path | None, by: str) -> list[ScoredAnswer]:
+    """The answers, with what was said of the passages as their evidence; those of earlier runs from ``keep``."""
     found: list[ScoredAnswer] = []
     for start in range(0, len(judged.queries), PIECE):
         part = judged.queries[start : start + PIECE]
@@ -56,16 +62,16 @@ def answers(judged: JudgedCollection, keep: Path | None) -> list[ScoredAnswer]:
             found += pickle.loads(path.read_bytes())
             continue
         home = keep and keep / "home" / judged.name
-        told = asyncio.run(asked(open_rooms, settings(), replace(judged, queries=part), home, "answers"))
+        told = asyncio.run(asked(open_rooms, settings(by), replace(judged, queries=part), home, TOLD[by]))
         if path:
             path.write_bytes(pickle.dumps(told))
         found += told
     return found
 
 
-def shares(name: str, found: Sequence[ScoredAnswer]) -> dict[str, Figure]:
-    """What is refused without and with the reader, by kind of question."""
-    below = RagSettings().read_below
+def shares(name: str, found: Sequence[ScoredAnswer], by: str) -> dict[str, Figure]:
+    """What is refused without and with the reading, by kind of question."""
+    below = RagSettings().confirm_below if by == "model" else RagSettings().read_below
     measured: dict[str, Figure] = {}
     labels = {"near_miss": "near misses refused", "answerable": "refused wrongly", "off_topic": "off topic refused"}
     for kind, label in labels.items():
@@ -75,7 +81,7 @@ def shares(name: str, found: Sequence[ScoredAnswer]) -> dict[str, Figure]:
         before = np.array([each.shown.refused for each in rows])
         low = np.array([each.shown.evidence is not None and each.shown.evidence < below for each in rows])
         better = "lower" if kind == "answerable" else "higher"
-        for side, refused in (("without the reader", before), ("with it", before | low)):
+        for side, refused in ((f"without the {by}", before), ("with it", before | low)):
             share = wilson(int(refused.sum()), len(rows))
             text = f"{int(refused.sum())} of {len(rows)}, [{share.low:.3f}, {share.high:.3f}]"
             measured[f"{name}: {label}, {side}"] = Figure(share.value, "share", better, against=text)  # type: ignore[arg-type]
@@ -93,11 +99,11 @@ def shares(name: str, found: Sequence[ScoredAnswer]) -> dict[str, Figure]:
             measured[f"{name}: answers that held what is right, refused now"] = Figure(
                 lost, "answers", "lower", 0, against=f"of {sum(each.contained for each in rows)}"
             )
-    return measured | separation(name, found)
+    return measured | separation(name, found, by)
 
 
-def separation(name: str, found: Sequence[ScoredAnswer]) -> dict[str, Figure]:
-    """AUROC of what the reader said, of the questions that it was asked about."""
+def separation(name: str, found: Sequence[ScoredAnswer], by: str) -> dict[str, Figure]:
+    """AUROC of what was said, of the questions that it was asked about."""
     known = [
         each for each in found if each.shown.evidence is not None and each.query.kind in ("answerable", "near_miss")
     ]
@@ -108,7 +114,7 @@ def separation(name: str, found: Sequence[ScoredAnswer]) -> dict[str, Figure]:
     low, high = figures.interval(lambda at: figures.auroc(scores[at], wanted[at]), [each.query.id for each in known])
     value = figures.auroc(scores, wanted)
     text = f"[{low:.3f}, {high:.3f}]; {len(known)} questions"
-    return {f"{name}: AUROC of what the reader said in the answer path": Figure(value, "AUROC", "higher", against=text)}
+    return {f"{name}: AUROC of what the {by} said in the answer path": Figure(value, "AUROC", "higher", against=text)}
 
 
 def main(arguments: argparse.Namespace) -> None:
@@ -120,17 +126,18 @@ def main(arguments: argparse.Namespace) -> None:
         if name != "handbook":
             judged = judged.part("development" if arguments.dev else "reported", arguments.limit)
         try:
-            measured |= shares(name, answers(judged, arguments.keep))
+            measured |= shares(name, answers(judged, arguments.keep, arguments.by), arguments.by)
         except ModelNotPulled as error:
             skip(str(error))
     if arguments.dev or arguments.only:
         print(table(measured))
     else:
-        report("near_misses", measured)
+        report("near_misses" if arguments.by == "reader" else "confirmed_passages", measured)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Near misses, with and without the reader")
+    parser.add_argument("--by", choices=tuple(TOLD), default="reader", help="what reads the passages")
     parser.add_argument("--only", choices=(*NAMES, *OTHERS))
     parser.add_argument("--dev", action="store_true", help="the questions on which things are chosen")
     parser.add_argument("--limit", type=int, default=200, help="at most so many questions of each, evenly spaced")

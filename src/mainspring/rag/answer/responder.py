@@ -339,8 +339,8 @@ class DocumentAnswerer:
 
     def _confirms(self, asked: Question, question: str, passages: Sequence[Passage]) -> bool:
         """Whether the chat model reads the passages first: it costs seconds, which a quotation does not take."""
-        if self._settings.confirm != "auto" or self._writer is None:
-            return self._settings.confirm == "always"
+        if self._settings.confirm != "auto" or self._writer is None or not confirm.fits(question):
+            return self._settings.confirm == "always" and confirm.fits(question)
         return asked.mode == "generative" and not (asked.free and self._writer.quotes(question, passages))
 
     def _choose(self, look: Lookup, asked: Question) -> list[Passage]:

@@ -12,7 +12,9 @@ from mainspring.core.path import collect
 from mainspring.core.types import Context
 from mainspring.rag.answer.evidence.confirm import INSTRUCTION, MOST, Confirm
 from mainspring.rag.answer.generate import REFUSAL
+from mainspring.rag.answer.write.writer import NoteWriter
 from tests.rag.answer.test_responder import ask, fill
+from tests.rag.answer.write.test_writer import Model as Writing
 from tests.rag.conftest import Room
 
 QUESTION = "How many days of holiday does everybody have?"
@@ -92,3 +94,25 @@ async def test_it_is_asked_where_the_model_writes_or_always(room: Room, asker: C
         assert bool(model.asked) is asked
     others = [room.answerer(confirmer=Confirm(model, 5.0, name)) for name in ("m", "n")]
     assert len({each.fingerprint(ask(QUESTION), asker) for each in (*others, room.answerer())}) == 3
+
+
+async def test_summaries_comparisons_and_other_languages_are_not_asked_about(room: Room, asker: Context) -> None:
+    await fill(room)
+    room.settings = room.settings.model_copy(update={"confirm": "always"})
+    model = Model("25 days")
+    for question in ("Summarise the holidays.", "What is the difference between holidays and workshops?"):
+        await collect(await room.answerer(confirmer=Confirm(model, 5.0, "m")).respond(ask(question), asker))
+    assert model.asked == []
+
+
+async def test_auto_reads_for_a_writer_alone_and_not_for_what_it_quotes(room: Room, asker: Context) -> None:
+    await fill(room)
+    model = Model("25 days")
+    writer = NoteWriter(
+        Writing("Everybody has 25 days of holiday a year."), room.embedder, model="m", context_window=2048
+    )
+    answerer = room.answerer(writer=writer, grounded=True, confirmer=Confirm(model, 5.0, "m"))
+    await collect(await answerer.respond(ask(QUESTION), asker))
+    assert model.asked == []
+    await collect(await answerer.respond(ask(QUESTION, mode="written"), asker))
+    assert model.asked

@@ -52,7 +52,8 @@ async def system(tmp_path: Path) -> AsyncIterator[System]:
     trusted.write_text(f"models:\n  {NAME}:\n    grounded: true\n", encoding="utf-8")
     directory = ungraded(Settings().models.directory, tmp_path / "models")
     models = Settings().models.model_copy(update={"chat": (NAME,), "catalogues": (trusted,), "directory": directory})
-    settings = Settings(home=tmp_path / "home", models=models)
+    rag = Settings().rag.model_copy(update={"confirm_within_s": 120.0})
+    settings = Settings(home=tmp_path / "home", models=models, rag=rag)
     try:
         Puller(settings).local(NAME)
     except ModelNotPulled as error:
@@ -84,3 +85,17 @@ async def test_written_answers_hold_the_answer_and_no_number_of_their_own(system
         right += word in found.text
     # One may be quoted in other words.
     assert right >= 3
+
+
+async def test_the_model_tells_what_answers_from_what_is_only_about_it(system: System) -> None:
+    async def confirmed(text: str) -> tuple[float, bool]:
+        request = ChatRequest("boats", (Message("user", text),), options={"mode": "written", "cache": False})
+        answer = await collect(await system.respond(request, Context(system.local)))
+        name = answer.head.answer_id
+        (event,) = await system.stores.events.find(system.local.tenant, kind="retrieval", subject=name)
+        return event.facts.plain()["features"]["confirmed"], bool(answer.answered)
+
+    said, answered = await confirmed("What does a pedal boat cost?")
+    missed, _ = await confirmed("How deep is the water at the pier?")
+    assert answered
+    assert said > 0.6 > missed

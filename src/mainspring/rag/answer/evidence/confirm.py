@@ -18,6 +18,7 @@ from mainspring.guards.rewrite.spotlight import neutralise
 from mainspring.rag.answer.verbatim import extract, unit_rerank
 from mainspring.rag.answer.verbatim.choice_weights import ChoiceWeights
 from mainspring.rag.answer.verbatim.extract import Passage
+from mainspring.rag.answer.write.answer_form import wish
 from mainspring.rag.query.model import ModelAsk
 from mainspring.rag.text import terms
 
@@ -64,6 +65,13 @@ class Confirm:
             log.warning("the chat model did not read passages: %s", error.message)
             return list(ranked)
         return ordered(question, ranked, said)
+
+
+def fits(question: str) -> bool:
+    """Whether one passage may answer ``question`` alone: a summary, a comparison and a sum need several, and the model
+    was measured with English."""
+    wished = wish(question)
+    return wished.form in ("plain", "yes_no") and wished.language == "en"
 
 
 def ordered(question: str, ranked: Sequence[Passage], said: Mapping[str, float | None]) -> list[Passage]:
