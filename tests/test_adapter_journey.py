@@ -37,7 +37,7 @@ PLACES = ("dairy", "slate", "mill", "barn", "church", "pump", "pier", "forge", "
 HUTS = dict(zip(NAMES, PLACES, strict=True))
 TAUGHT = NAMES[:4]
 """People edit answers about these; the others are held out."""
-VISITORS = 40
+VISITORS = 30
 OVER = ("promoted", "refused", "rolled back", "stopped")
 POLICY = {
     "data": {"dataset": "edits", "least_rows": len(TAUGHT)},
