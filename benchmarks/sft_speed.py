@@ -172,7 +172,7 @@ def ratio(ones: Sequence[float], others: Sequence[float]) -> tuple[float, str]:
 
     # The same place is the same pair; some sides may have been measured fewer times.
     found = interval([one / other for one, other in zip(ones, others, strict=False)])
-    return found.value, f"{found.text()}; {found.n} pairs"
+    return found.value, f"{found.text()}; {found.n} pairs" if found.n > 1 else "one pair, which has no interval"
 
 
 def main() -> None:
