@@ -14,6 +14,7 @@ from mainspring.core.facts.answers import AnswerFacts
 from mainspring.core.facts.opinions import FeedbackFacts
 from mainspring.core.settings import Settings
 from mainspring.core.types import EventRecord, Message, Principal
+from mainspring.stores.events.questions import Questions
 from mainspring.stores.sessions.answers import SessionAnswer, SessionAnswers
 from mainspring.stores.sessions.turns import TurnMessage
 from mainspring.stores.sql.pages import Page
@@ -64,7 +65,7 @@ async def test_they_are_found_by_their_index(tmp_path: Path, by: dict[str, Any])
         assert all(index in each or "(tenant=? AND id=?)" in each for each in told_plans), told_plans
 
 
-async def test_ratings_are_found_by_their_answers(tmp_path: Path) -> None:
+async def test_ratings_and_questions_are_found_by_their_answers(tmp_path: Path) -> None:
     """Those of a session's answers, and not by all of the tenant's feedback."""
     async with stores.open(Settings(home=tmp_path)) as opened:
         now = time.time()
@@ -79,5 +80,9 @@ async def test_ratings_are_found_by_their_answers(tmp_path: Path) -> None:
             found.update(await SessionAnswers(opened.database).of(Principal("acme", "k", frozenset()), said))
 
         told_plans = await plans(opened, ask)
+        told_plans += await plans(
+            opened, lambda: Questions(opened.database).of("acme", frozenset(), [f"trace-{n}" for n in range(5)])
+        )
         assert {each.rating for each in found.values()} == {"down"}
+        assert len(told_plans) == 3
         assert all("trace_id=?" in each or "subject=?" in each for each in told_plans), told_plans
