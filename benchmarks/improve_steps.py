@@ -1,6 +1,6 @@
 """How often the loop promotes what is no better with the canary's default steps, and without a canary.
 
-    python benchmarks/improve_steps.py [--loops 400] [--keep FILE] [--dry]
+    python benchmarks/improve_steps.py [--loops 1000] [--keep FILE] [--dry]
 
 The campaigns, the examples and the watch are those of ``improve_loops.py``; what users get differs:
 
@@ -9,7 +9,8 @@ The campaigns, the examples and the watch are those of ``improve_loops.py``; wha
   current are answered by the candidate then, and go on to count to what is current.
 - **without**: no canary, which is what a policy has that names none: what passes the examples is promoted, and watched.
 
-Each is told by the gain with users, and of all loops without a true gain.
+Each is told by the gain with users, and of all loops without a true gain. A planted regression is one of -5 points that
+users get: it is taken away if it does not end promoted, and shown if the test of the canary named it worse.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ CANARY = Canary.model_validate({"step_s": 1, "units": loops.MOST})
 UNITS = FIRST + 2 * loops.MOST
 
 
-def in_steps(draw: Any, gain: float) -> tuple[str, int]:
-    """What becomes of it ("win" or "go"), and the units of the smaller arm by then."""
+def in_steps(draw: Any, gain: float) -> tuple[str, str, int]:
+    """What becomes of it ("win" or "go"), why, and the units of the smaller arm by then."""
     named, order = draw.random(UNITS), np.arange(UNITS)
     second = order >= FIRST
     candidate = named < np.where(second, STEPS[1], STEPS[0])
@@ -59,8 +60,8 @@ def in_steps(draw: Any, gain: float) -> tuple[str, int]:
         told = online_verdict(verdict)
         call = online.canary(CANARY, told, int(grown), 0.0, 0.0, 0.5)
         if call.action in ("win", "go"):
-            return call.action, min(told.units.values())
-    return "go", min(told.units.values())
+            return call.action, call.reason, min(told.units.values())
+    return "go", "undecided", min(told.units.values())
 
 
 def loop(number: int, effect: float, blind: bool) -> dict[str, Any]:
@@ -70,7 +71,8 @@ def loop(number: int, effect: float, blind: bool) -> dict[str, Any]:
     if not ruling.passes:
         return told
     draw = np.random.default_rng(2 * 10**6 + number)
-    action, told["units"] = in_steps(draw, effect)
+    action, reason, told["units"] = in_steps(draw, effect)
+    told["shown"] = "shown better" in reason
     ups = int(draw.binomial(loops.BEFORE, loops.BASE))
     before = Counted(answers=loops.BEFORE, ups=ups, downs=loops.BEFORE - ups)
     told["after"] = loops.watched(draw, effect, before)
@@ -98,7 +100,7 @@ def runs(arguments: argparse.Namespace) -> list[dict[str, Any]]:
 
 def figures(found: list[dict[str, Any]]) -> dict[str, Figure]:
     """What is reported."""
-    made = {"loops": Figure(len(found), "count", "higher", 400, against="what was asked for")}
+    made = {"loops": Figure(len(found), "count", "higher", 1000, against="what was asked for")}
     none = [each for each in found if each["effect"] <= 0]
     for name, said in (("steps", "default steps"), ("without", "without a canary")):
         floor = 0.05 if name == "steps" else None
@@ -112,6 +114,18 @@ def figures(found: list[dict[str, Any]]) -> dict[str, Figure]:
             made[f"{said}: {effect * 100:+.0f} points with users, of those that users got: promoted"] = Figure(
                 up / max(1, len(got)), "share", "higher" if effect > 0 else "lower", against=loops._share(up, len(got))
             )
+    planted = [each for each in found if each["effect"] == -0.05 and each["offline"]]
+    gone = sum(each["steps"] != "promoted" for each in planted)
+    shown = [each["units"] for each in planted if each["shown"] and each["steps"] != "promoted"]
+    made["default steps: planted -5 points: taken away"] = Figure(
+        gone / len(planted), "share", "higher", 0.9, against=loops._share(gone, len(planted))
+    )
+    made["default steps: planted -5 points: shown worse by the test"] = Figure(
+        len(shown) / len(planted), "share", "higher", against=loops._share(len(shown), len(planted))
+    )
+    made["default steps: units of the smaller arm until shown worse, median"] = Figure(
+        float(np.median(shown)), "units", "lower", against=f"{len(shown)} loops"
+    )
     won = [each["units"] for each in found if each["steps"] != "refused" and each["effect"] > 0]
     made["default steps: units of the smaller arm until shown better, median"] = Figure(
         float(np.median(won)), "units", "lower", against=f"{len(won)} loops"
@@ -129,7 +143,7 @@ def main(arguments: argparse.Namespace) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Errors of the loop with the default steps, and without a canary")
-    parser.add_argument("--loops", type=int, default=400)
+    parser.add_argument("--loops", type=int, default=1000)
     parser.add_argument("--keep", type=Path)
     parser.add_argument("--dry", action="store_true", help="write no result")
     main(parser.parse_args())

@@ -193,7 +193,8 @@ class Server:
             while time.monotonic() - began < _START_S and self.process.poll() is None:
                 with suppress(aiohttp.ClientError, TimeoutError, OSError):
                     async with session.get(f"{self.url}/readyz") as response:
-                        if response.status == 200:
+                        # It may be ready before its first words were read, which have the key.
+                        if response.status == 200 and self.key:
                             return time.monotonic() - began
                 await asyncio.sleep(0.1)
         raise RuntimeError("the server does not become ready: " + "".join(self.log[-30:]))

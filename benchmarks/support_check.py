@@ -4,7 +4,8 @@
 
 Trained on ARES over Wikipedia, PAWS and statements made of those passages. Reported on QAGS (CNN/DailyMail, XSum) and
 SummEdits, of which nothing was looked at: AUROC of consistent summaries over others; how a summary's sentences are put
-together (the mean over them of the best of two windows of the document) was fixed before.
+together (the mean over them of the best of two windows of the document) was fixed before. Scores are kept: a call that
+``--seconds`` ends reports the sets that are whole, and the next one goes on.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import time
 from argparse import Namespace
 from pathlib import Path
 from random import Random
@@ -115,14 +117,20 @@ async def score(arguments: Namespace) -> None:
     path: Path = arguments.keep / "scores.json"
     kept: dict[str, list[float]] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     found: dict[str, Figure] = {}
+    end = time.monotonic() + arguments.seconds
     for name, rows in judged().items():
         for number, (document, summary, _) in enumerate(rows):
             key = f"{name} {number}"
             if key not in kept:
+                if time.monotonic() > end:
+                    break
                 kept[key] = [await ours_of(check, document, summary), await theirs_of(triad, document, summary)]
                 if number % 20 == 0:
                     path.write_text(json.dumps(kept), encoding="utf-8")
         path.write_text(json.dumps(kept), encoding="utf-8")
+        if f"{name} {len(rows) - 1}" not in kept:
+            print(f"{name} is not whole yet: call again", flush=True)
+            continue
         scores = np.array([kept[f"{name} {number}"] for number in range(len(rows))])
         wanted, groups = np.array([each[2] for each in rows]), [each[0][:200] for each in rows]
         found |= _training.compared(name, scores, wanted, groups, "summaries")

@@ -11,9 +11,14 @@ import sqlalchemy as sa
 
 from mainspring import stores
 from mainspring.core.facts.answers import AnswerFacts
+from mainspring.core.facts.opinions import FeedbackFacts
 from mainspring.core.settings import Settings
-from mainspring.core.types import EventRecord
+from mainspring.core.types import EventRecord, Message, Principal
+from mainspring.stores.events.questions import Questions
+from mainspring.stores.sessions.answers import SessionAnswer, SessionAnswers
+from mainspring.stores.sessions.turns import TurnMessage
 from mainspring.stores.sql.pages import Page
+from tests.event_plans import plans
 
 FACTS = AnswerFacts.from_json({"status": "completed", "requested": "docs", "key_id": "k"})
 
@@ -47,7 +52,7 @@ async def test_they_are_found_by_their_index(tmp_path: Path, by: dict[str, Any])
             sa.event.remove(sa.Engine, "before_cursor_execute", watch)
         assert len(seen) >= 5
 
-        def plans(connection: sa.Connection) -> list[str]:
+        def told_by(connection: sa.Connection) -> list[str]:
             found = []
             for statement, parameters in seen:
                 rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
@@ -55,6 +60,29 @@ async def test_they_are_found_by_their_index(tmp_path: Path, by: dict[str, Any])
             return found
 
         index = "ix_events_tenant_trace_id" if "trace_id" in by else "ix_events_tenant_subject"
-        told_plans = await opened.database.read(plans)
+        told_plans = await opened.database.read(told_by)
         # A cursor's own row is found by its id.
         assert all(index in each or "(tenant=? AND id=?)" in each for each in told_plans), told_plans
+
+
+async def test_ratings_and_questions_are_found_by_their_answers(tmp_path: Path) -> None:
+    """Those of a session's answers, and not by all of the tenant's feedback."""
+    async with stores.open(Settings(home=tmp_path)) as opened:
+        now = time.time()
+        told = [EventRecord(f"ans_{n}", now, "acme", f"trace-{n}", f"ans_{n}", FACTS) for n in range(5)]
+        rated = FeedbackFacts(key_id="k", rating="down", comment=None, edited=False)
+        told += [EventRecord(f"evt_{n}", now, "acme", f"trace-{n}", f"ans_{n}", rated) for n in range(5)]
+        await opened.events.settle(told, [])
+        said = [TurnMessage(f"turn_{n}", 0, now, "", Message("assistant", ""), f"trace-{n}") for n in range(5)]
+        found: dict[str, SessionAnswer] = {}
+
+        async def ask() -> None:
+            found.update(await SessionAnswers(opened.database).of(Principal("acme", "k", frozenset()), said))
+
+        told_plans = await plans(opened, ask)
+        told_plans += await plans(
+            opened, lambda: Questions(opened.database).of("acme", frozenset(), [f"trace-{n}" for n in range(5)])
+        )
+        assert {each.rating for each in found.values()} == {"down"}
+        assert len(told_plans) == 3
+        assert all("trace_id=?" in each or "subject=?" in each for each in told_plans), told_plans

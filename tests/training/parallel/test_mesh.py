@@ -6,6 +6,7 @@ import contextlib
 import ipaddress
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -150,3 +151,29 @@ def listening(pids: list[int]) -> set[str]:
                 address = bytes.fromhex(parts[1].partition(":")[0])
                 found.add(str(ipaddress.ip_address(address[::-1])) if len(address) == 4 else address.hex())
     return found
+
+
+def test_torchrun_on_two_machines_equals_one_process(tmp_path: Path) -> None:
+    """Two agents with one process each, as two pods of the job in the guide have them."""
+    options = {"width": 32, "layers": 1, "heads": 2, "length": 16, "vocabulary": 300, "steps": 4, "batch": 4}
+    lines = "\n".join(json.dumps({"text": f"The number {each} comes before {each + 1}."}) for each in range(60))
+    told = {}
+    for name, layout in (("one", {}), ("two", {"data": 2, "shard": "weights"})):
+        folder = Folder(tmp_path / name)
+        folder.create(RunRequest("pretrain", {**options, **layout}))
+        for side in ("train", "validation"):
+            (folder.data / f"{side}.jsonl").write_text(lines)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            end = f"--rdzv-endpoint=127.0.0.1:{free.getsockname()[1]}"
+        agent = ["-m", "torch.distributed.run", "--nnodes=2", "--nproc-per-node=1", "--rdzv-backend=c10d", end]
+        command = [sys.executable, *(agent if layout else ()), "-m", "mainspring.training.child", str(folder.path)]
+        own = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
+        begun = [subprocess.Popen(command, env=own, stderr=PIPE, text=True) for _ in range(2 if layout else 1)]
+        said = [each.communicate(timeout=300)[1] for each in begun]
+        assert not any(each.returncode for each in begun), said[0][-4000:]
+        assert folder.made is not None
+        figures = [each["figures"] for each in folder.metrics()]
+        told[name] = [each[part] for each in figures for part in ("loss", "held_out") if part in each]
+    assert len(told["one"]) > 1
+    assert told["two"] == pytest.approx(told["one"], abs=1e-5)
