@@ -311,3 +311,26 @@ async def test_the_runtime_compiles_the_grammars_of_schemas(engine: OpenVinoEngi
             await engine._grammars.check(Grammar("ebnf", found), name)
         except InvalidSchema as error:
             pytest.fail(f"{name}: {error.message}")
+
+
+async def test_the_log_probabilities_of_a_prompt_do_not_depend_on_what_runs_beside_it() -> None:
+    engine = make(pulled_files()["ir"], prefix_cache=False)
+    engine.spawn()
+    await engine.start()
+
+    async def told() -> list[float]:
+        outcome = await run(
+            engine, job("The capital of France is", logprobs=0, prompt_logprobs=True, max_tokens=1, temperature=0.0)
+        )
+        return [row.logprob for event in outcome.events if isinstance(event, Text) for row in event.logprobs]
+
+    try:
+        expected = await told()
+        for _ in range(4):
+            other = asyncio.create_task(run(engine, job("A story.", max_tokens=24, ignore_eos=True)))
+            # It writes by now.
+            await asyncio.sleep(0.1)
+            assert await told() == pytest.approx(expected, abs=0.01, nan_ok=True)
+            await other
+    finally:
+        await engine.close()

@@ -21,6 +21,7 @@ class One:
     begun: bool = False
     since: float = 0.0
     written: int = 0
+    alone: bool = False
 
 
 class Steps:
@@ -143,3 +144,25 @@ def test_the_bound_comes_from_the_times_of_steps() -> None:
         times.observe(8, 1.0)
     # Steps of one size tell nothing.
     assert times.ratio == FIRST_RATIO
+
+
+def begins(turns: SharedSteps[One], *there: One) -> list[One]:
+    _, run = turns.choose(there, 0.0)
+    for each in run:
+        each.running = True
+    return run
+
+
+def test_what_has_to_read_alone_does_and_others_wait_for_it_meanwhile() -> None:
+    turns: SharedSteps[One] = SharedSteps(512)
+    writes, reads, later, second = One("a"), One("a", alone=True), One("a"), One("a", alone=True)
+    assert begins(turns, writes) == [writes]
+    assert begins(turns, writes, reads, later, second) == [], "its turn would never come if others went first"
+    assert begins(turns, reads, later, second) == [reads]
+    assert begins(turns, reads, later, second) == []
+    # It has read its prompt, and writes beside the others.
+    reads.alone = False
+    assert begins(turns, reads, second) == []
+    assert begins(turns, second, later) == [second]
+    second.alone = False
+    assert begins(turns, second, later) == [later]

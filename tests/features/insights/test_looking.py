@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 from unittest.mock import AsyncMock, MagicMock
 
@@ -104,3 +106,24 @@ async def test_requests_go_first_and_do_not_keep_it_from_its_end(
     assert did is not None
     assert did.turns == 3
     assert busy.asked > 3, "it rested again and again"
+
+
+@pytest.mark.parametrize("needed", [False, True])
+async def test_requests_that_need_the_cpu_are_given_more_of_it(
+    opened: Stores, monkeypatch: pytest.MonkeyPatch, needed: bool
+) -> None:
+    world, busy = World(opened), Busy()
+    cast(Any, world.rooms.telemetry).tracing = busy
+    now = 0.0
+
+    async def sleep(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+
+    clock = SimpleNamespace(
+        perf_counter=lambda: 0.0, time=time.time, monotonic=lambda: now, process_time=lambda: now * needed
+    )
+    monkeypatch.setattr(insight_rounds, "time", clock)
+    monkeypatch.setattr(insight_rounds, "asyncio", SimpleNamespace(sleep=sleep))
+    await world.insights._looking._give_way(0.3)
+    assert round(now) == (30 if needed else 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,6 +17,7 @@ from mainspring.core.errors import EngineError, GuardRefused, InvalidRequest, No
 from mainspring.core.settings import Settings
 from mainspring.core.types import Context, Principal
 from mainspring.feature import Rooms
+from mainspring.features.memory.persons import Consent, Person
 from mainspring.features.memory.service import Memories
 from mainspring.guards.detect import injection
 from mainspring.serving.memory.recollection import Asking
@@ -209,3 +211,40 @@ async def test_recall_keeps_within_its_tokens(opened: Stores) -> None:
     service = await agreed(opened, recalled_tokens=16, least_score=0)
     await learned(service, "I love jazz. I love opera. I love soul. I love blues.")
     assert 0 < len(await recalled(service, "What music do I love?")) < 3
+
+
+async def test_who_was_never_asked_is_looked_up_once_for_all_requests_of_a_moment(opened: Stores) -> None:
+    service = Memories(rooms(opened, Embedder()))
+    looked, consent = 0, service.people.consent
+
+    async def counted(who: Person) -> Consent:
+        nonlocal looked
+        looked += 1
+        return await consent(who)
+
+    service.people.consent = counted  # type: ignore[method-assign]
+    await asyncio.gather(*(service.recalls(caller(), Asking("")) for _ in range(32)))
+    assert looked == 1
+    service.learn(["I live in Lisbon."], caller(), Asking(""))
+    assert not service._running, "an answer begins no task to find out again that nothing may be learned"
+    service.learn(["I live in Lisbon."], caller(), Asking("", "s1", "session"))
+    assert service._running
+    await service.idle()
+
+
+async def test_a_decision_is_newer_than_a_look_that_began_before_it(opened: Stores) -> None:
+    service = await agreed(opened)
+    service._consents.clear()
+    looking, consent = asyncio.Event(), service.people.consent
+
+    async def slow(who: Person) -> Consent:
+        found = await consent(who)
+        await looking.wait()
+        return found
+
+    service.people.consent = slow  # type: ignore[method-assign]
+    asked = asyncio.create_task(service.agreed(caller(), ""))
+    await asyncio.sleep(0.05)
+    await service.decide(caller(), "", "refused")
+    looking.set()
+    assert not await asked

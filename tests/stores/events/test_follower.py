@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -17,6 +18,7 @@ from mainspring.core.types import EventRecord
 from mainspring.stores.events.feed import Fact
 from mainspring.stores.events.follower import Follower
 from mainspring.stores.sql import ids
+from mainspring.stores.sql.database import Database, Work
 
 
 def told(number: int) -> EventRecord:
@@ -61,3 +63,46 @@ async def test_what_broke_off_is_taken_again(tmp_path: Path) -> None:
         fails = False
         assert await follower.follow() == 1
         assert taken == ["ans_1"]
+
+
+async def test_what_comes_while_it_reads_is_left_for_the_next_time(tmp_path: Path) -> None:
+    async with stores.open(Settings(home=tmp_path)) as opened:
+        pages = 0
+
+        class Busy(Database):
+            """Settles another event before each page is read, as requests do."""
+
+            async def read(self, work: Work[Any]) -> Any:
+                nonlocal pages
+                pages += 1
+                if pages < 50:
+                    await opened.events.append(told(100 + pages))
+                return await opened.database.read(work)
+
+            async def write(self, work: Work[Any], *, durable: bool | None = None, frees: bool = False) -> Any:
+                return await opened.database.write(work, durable=durable, frees=frees)
+
+            async def compact(self) -> None: ...
+
+            async def close(self) -> None: ...
+
+            async def upgrade(self) -> None: ...
+
+        follower = Follower(Busy(), "reader", ("feedback",), lambda *_: None)
+        await opened.events.append(told(1))
+        assert await follower.follow() <= 4
+        assert pages == 3, "where it ends, where it begins, one page"
+
+
+async def test_what_nobody_wants_is_passed_over_unread(tmp_path: Path) -> None:
+    async with stores.open(Settings(home=tmp_path)) as opened:
+        taken: list[str] = []
+        follower = Follower(
+            opened.database, "reader", ("feedback",), lambda _, facts: taken.extend(each.subject for each in facts)
+        )
+        await opened.events.append(told(1))
+        assert await follower.pass_over(sa.select(sa.false()))
+        await opened.events.append(told(2))
+        assert not await follower.pass_over(sa.select(sa.true()))
+        assert await follower.follow() == 1
+        assert taken == ["ans_2"]

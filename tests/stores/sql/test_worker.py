@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
+from mainspring import stores
 from mainspring.core.errors import StoreError
 from mainspring.core.fair.lane import LANE
+from mainspring.core.settings import Settings
 from mainspring.stores.sql.jobs import Job, Jobs
 from mainspring.stores.sql.worker import Lease, Worker
 
@@ -22,6 +25,9 @@ class Idle:
     async def lease(self, kind: str, owner: str, lease_s: float) -> Job | None:
         self.asked.set()
         return None
+
+    async def due(self, kind: str, *, within_s: float) -> bool:
+        return True
 
     async def release(self, job: Job, *, ran: bool = True) -> None: ...
 
@@ -125,3 +131,56 @@ async def test_a_worker_ends_though_the_database_fails_meanwhile() -> None:
     jobs.fails.set()
     async with asyncio.timeout(10):
         await closing
+
+
+async def test_workers_of_many_kinds_look_together_and_write_nothing(tmp_path: Path) -> None:
+    reads = writes = 0
+    async with stores.open(Settings(home=tmp_path)) as opened:
+        read, write = opened.database.read, opened.database.write
+
+        async def counted(work: Any) -> Any:
+            nonlocal reads
+            reads += 1
+            return await read(work)
+
+        async def written(work: Any, **more: Any) -> Any:
+            nonlocal writes
+            writes += 1
+            return await write(work, **more)
+
+        done = asyncio.Event()
+
+        async def work(lease: Lease) -> None:
+            await opened.jobs.finish(lease.job)
+            done.set()
+
+        workers = [Worker(opened.jobs, f"kind {number}", work, poll_s=0.2) for number in range(12)]
+        for each in workers:
+            each.start()
+        # Each kind's first look is its own.
+        await asyncio.sleep(0.5)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(opened.database, "read", counted)
+            patch.setattr(opened.database, "write", written)
+            await asyncio.sleep(1.0)
+            assert writes == 0
+            # About two in each time between two looks of a worker; 60 without sharing them.
+            assert 1 <= reads <= 20
+        async with asyncio.timeout(30):
+            # Another process queues it, which wakes nobody here.
+            await opened.jobs.submit("acme", "j", "kind 7", {})
+            await done.wait()
+        for each in workers:
+            await each.close()
+
+
+async def test_a_lease_that_has_expired_is_due(tmp_path: Path) -> None:
+    async with stores.open(Settings(home=tmp_path)) as opened:
+        jobs = opened.jobs
+        await jobs.submit("acme", "j", "kind", {})
+        assert await jobs.due("kind", within_s=0.0)
+        assert not await jobs.due("other", within_s=0.0)
+        assert await jobs.lease("kind", "me", 0.05) is not None
+        assert not await jobs.due("kind", within_s=0.0)
+        await asyncio.sleep(0.06)
+        assert await jobs.due("kind", within_s=0.0)

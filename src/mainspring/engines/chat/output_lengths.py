@@ -7,7 +7,7 @@ afterwards.
 
 from __future__ import annotations
 
-from cachetools import LRUCache
+from collections import OrderedDict
 
 START = 4096
 """Tokens that are expected of somebody's first answer, within its cap: of usual caps all."""
@@ -24,7 +24,8 @@ class OutputLengths:
     """Expected lengths by a key, as of tenant and model: one tenant's long answers say nothing about another's."""
 
     def __init__(self) -> None:
-        self._long: LRUCache[tuple[str, ...], float] = LRUCache(_KNOWN)
+        # Asked several times a request, which a cache of cachetools would make visible.
+        self._long: OrderedDict[tuple[str, ...], float] = OrderedDict()
 
     def expected(self, key: tuple[str, ...], cap: int | None, least: int = LEAST) -> int:
         """Tokens of one answer, at most ``cap`` (None: it has none), at least ``least`` within it."""
@@ -36,3 +37,6 @@ class OutputLengths:
         """An answer of ``tokens`` has ended."""
         long = self._long.get(key, START / MARGIN)
         self._long[key] = tokens if tokens > long else long + FORGETS * (tokens - long)
+        self._long.move_to_end(key)
+        if len(self._long) > _KNOWN:
+            self._long.popitem(last=False)

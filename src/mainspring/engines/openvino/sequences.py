@@ -67,6 +67,12 @@ class Sequence:
         """Whether it is in the pipeline; an admitted sequence outside of it is suspended."""
         return self.handle is not None
 
+    @property
+    def alone(self) -> bool:
+        """Whether it reads a prompt whose log-probabilities are wanted. Beside sequences that write, the runtime tells
+        those of other places (2026.4)."""
+        return bool(self.job.sampling.get("prompt_logprobs")) and not self.ids
+
 
 class Rejected(Exception):
     """A request that cannot run; ``kind`` is ``too_long`` or ``invalid``."""

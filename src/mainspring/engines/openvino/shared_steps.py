@@ -28,7 +28,7 @@ _SPREAD = 4.0
 class Runner(Protocol):
     """A sequence as this module sees it: ``running`` in the pipeline; ``begun`` once it has produced a token since it
     entered; ``reads`` tokens until then. A ``fixed`` one cannot be suspended once it runs. ``since`` is when it last
-    stopped, or came."""
+    stopped, or came. One that is ``alone`` has to read its prompt while nothing else is in the pipeline."""
 
     begun: bool
     fixed: bool
@@ -40,6 +40,9 @@ class Runner(Protocol):
 
     @property
     def running(self) -> bool: ...
+
+    @property
+    def alone(self) -> bool: ...
 
 
 One = TypeVar("One", bound=Runner)
@@ -115,7 +118,7 @@ class SharedSteps(Generic[One]):
                 elif not each.running and reading < most:
                     run.append(each)
                     reading += each.reads
-        return aside, run
+        return aside, _apart(run, there)
 
     def _within(self, there: Sequence[One], lines: dict[str, list[One]], now: float) -> set[int]:
         """As many as may run together, of each tenant in turn, the oldest first."""
@@ -132,3 +135,15 @@ class SharedSteps(Generic[One]):
             chosen.add(id(rest[tenant].pop(0)))
             counts[tenant] += 1
         return chosen
+
+
+def _apart(run: list[One], there: Sequence[One]) -> list[One]:
+    """Those of ``run`` that may begin now: what has to be alone waits until nothing else runs, and the others wait for
+    it, so that its turn comes."""
+    first = next((each for each in run if each.alone), None)
+    running = [each for each in there if each.running]
+    if any(each.alone for each in running):
+        return []
+    if first is None:
+        return run
+    return [] if running else [first]

@@ -58,15 +58,24 @@ class Memories:
         self.people = People(rooms.stores.database, self.settings.persons)
         self._ranker = Ranker()
         self._consents: TTLCache[Person, Consent] = TTLCache(_KNOWN, _KNOWN_S)
+        self._reading: dict[Person, asyncio.Task[Consent]] = {}
         self._running: set[asyncio.Task[None]] = set()
 
     async def consent(self, context: Context, user: str) -> Consent:
         """What the person decided; empty: nothing yet."""
         who = Person.of(context.principal, user)
         found = self._consents.get(who)
-        if found is None:
-            found = self._consents[who] = await self.people.consent(who)
-        return found
+        return await self._asked(who) if found is None else found
+
+    async def _asked(self, who: Person) -> Consent:
+        """What the database says, read once for all who ask meanwhile."""
+        reading = self._reading.get(who)
+        if reading is None:
+            reading = self._reading[who] = asyncio.create_task(self.people.consent(who), name="memory: consent")
+            reading.add_done_callback(lambda _: self._reading.pop(who, None))
+        found = await asyncio.shield(reading)
+        # A decision that was made meanwhile is newer.
+        return self._consents.setdefault(who, found)
 
     async def agreed(self, context: Context, user: str) -> bool:
         """Whether facts of the person may be remembered across sessions."""
@@ -210,7 +219,14 @@ class Memories:
 
     def learn(self, said: Sequence[str], context: Context, asking: Asking, answer_id: str = "") -> None:
         """Take the facts in what the caller ``said``, in the background; nothing without consent."""
-        if self.settings.enabled and asking.wanted not in ("off", "recall") and any(each.strip() for each in said):
+        if not self.settings.enabled or asking.wanted in ("off", "recall") or not any(each.strip() for each in said):
+            return
+        try:
+            who = Person.of(context.principal, asking.user)
+        except InvalidRequest:
+            return
+        # Most people were never asked, and each answer would begin a task to find that out again.
+        if asking.wanted or self._consents.get(who, "granted") == "granted":
             self._start(self._learn(said, context, asking, answer_id, time.time()))
 
     async def idle(self) -> None:

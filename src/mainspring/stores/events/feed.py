@@ -58,6 +58,10 @@ class Feed:
 
         return await self._database.read(work)
 
+    async def latest(self) -> int:
+        """The newest position that there may be by now."""
+        return await self._database.read(commits.latest)
+
     async def after(
         self, position: int, kinds: Sequence[str], limit: int, tenant: str = "", *, imported: bool = False
     ) -> list[Fact]:

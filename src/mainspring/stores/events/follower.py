@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import sqlalchemy as sa
 
+import mainspring.stores.events.commit_numbers as commits
 import mainspring.stores.events.feed as feed
 import mainspring.stores.sql.database as sql
 from mainspring.stores.events.feed import Fact, Feed
@@ -36,8 +38,9 @@ class Follower:
         self._page = page
 
     async def follow(self) -> int:
-        """Read all new events; returns how many."""
-        read = 0
+        """Read all events that are there by now; returns how many. What comes meanwhile is left for the next time: each
+        look behind requests would find the few events of the last ones, as long as there are requests."""
+        read, end = 0, await self._feed.latest()
         while True:
             begin = await self._feed.begin(self._reader)
             facts = await self._feed.after(begin, self._kinds, self._page)
@@ -45,6 +48,22 @@ class Follower:
                 return read
             await self._database.write(partial(self._once, begin=begin, facts=facts), durable=False)
             read += len(facts)
+            if facts[-1].settled >= end:
+                return read
+
+    async def pass_over(self, wanted: sa.Select[Any]) -> bool:
+        """Move behind all events that are there by now, unread, unless they are ``wanted``; whether it did."""
+
+        def work(connection: sa.Connection) -> bool:
+            sql.lock(connection, self._reader)
+            if connection.execute(wanted).scalar_one():
+                return False
+            feed.move(connection, self._reader, commits.latest(connection))
+            return True
+
+        if await self._database.read(lambda connection: connection.execute(wanted).scalar_one()):
+            return False
+        return bool(await self._database.write(work, durable=False))
 
     def _once(self, connection: sa.Connection, begin: int, facts: Sequence[Fact]) -> None:
         sql.lock(connection, self._reader)

@@ -8,6 +8,7 @@ nothing.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -52,6 +53,9 @@ class Jobs:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._turns: LRUCache[tuple[str, str], float] = LRUCache(_TURNS)
+        self._looked_for: set[str] = set()
+        self._look: asyncio.Task[frozenset[str]] | None = None
+        self._looked_at = 0.0
 
     async def submit(
         self, tenant: str, job_id: str, kind: str, payload: Mapping[str, Any], *, priority: int = 0
@@ -96,6 +100,32 @@ class Jobs:
         if row is None:
             raise NotFound(f"there is no job {job_id}")
         return _job(row)
+
+    async def due(self, kind: str, *, within_s: float) -> bool:
+        """Whether a job of ``kind`` waits, or its lease has expired, as it was at most ``within_s`` ago.
+
+        One look at the table serves all workers of this process: ``lease`` is a transaction of the single writer, and
+        a dozen kinds that each try it once a second are the most that an idle server does.
+        """
+        now = time.monotonic()
+        known = kind in self._looked_for and self._look is not None
+        if not known or (self._look_over() and now - self._looked_at > within_s):
+            self._looked_for.add(kind)
+            self._looked_at = now
+            self._look = asyncio.create_task(self._due(tuple(sorted(self._looked_for))), name="jobs: due")
+        assert self._look is not None
+        # Others wait for the same look.
+        return kind in await asyncio.shield(self._look)
+
+    def _look_over(self) -> bool:
+        return self._look is None or self._look.done()
+
+    async def _due(self, kinds: tuple[str, ...]) -> frozenset[str]:
+        def work(connection: sa.Connection) -> frozenset[str]:
+            found = connection.execute(_DUE, {"kinds": kinds, "now": time.time()})
+            return frozenset(found.scalars())
+
+        return await self._database.read(work)
 
     async def lease(self, kind: str, owner: str, lease_s: float) -> Job | None:
         """Lease to ``owner`` the next job of ``kind`` that waits or whose lease has expired; None if there is no such
@@ -206,6 +236,15 @@ class Jobs:
         return await self._database.write(work, durable=True)
 
 
+_DUE = (
+    sa.select(jobs.c.kind)
+    .distinct()
+    .where(
+        jobs.c.kind.in_(sa.bindparam("kinds", expanding=True)),
+        jobs.c.state.in_((WAITING, RUNNING)),
+        sa.or_(jobs.c.state == WAITING, jobs.c.lease_until < sa.bindparam("now")),
+    )
+)
 # Made once: building it takes longer than running it, and every result of a job comes here.
 _HELD = (
     sa.select(jobs.c.id)

@@ -91,11 +91,13 @@ class Worker:
                 await self._jobs.release(job)
 
     async def _lease_all(self) -> None:
+        woken = True
         while True:
             self._wake.clear()
             job = None
             try:
-                if len(self._running) < self._parallel:
+                # Whoever was woken knows of a job, or had one: others look first.
+                if len(self._running) < self._parallel and (woken or await self._due()):
                     job = await self._next()
             except StoreError as error:
                 _log.warning("jobs cannot be looked for: %s", error)
@@ -103,12 +105,17 @@ class Worker:
                 task = asyncio.create_task(self._run(Lease(job)), name=f"job {job.id}")
                 self._running[task] = job
                 task.add_done_callback(self._ended)
+                woken = True
                 continue
             # This does not use wait_for: if it is woken and cancelled in one turn of the loop, the version in Python
             # 3.11 forgets the cancellation.
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._poll_s):
                     await self._wake.wait()
+            woken = self._wake.is_set()
+
+    async def _due(self) -> bool:
+        return await self._jobs.due(self._kind, within_s=self._poll_s / 2)
 
     async def _next(self) -> Job | None:
         leasing = asyncio.create_task(self._jobs.lease(self._kind, ids.new("lease_"), self._lease_s))

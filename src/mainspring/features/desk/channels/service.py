@@ -40,7 +40,7 @@ from mainspring.serving.memory.layer import stored_name
 
 EMAIL = "email"
 _log = logging.getLogger(__name__)
-_LOOK_S, _TIMEOUT_S, _HOUR_S = 0.5, 180.0, 3600.0
+_LOOK_S, _TIMEOUT_S, _HOUR_S = 1.0, 180.0, 3600.0
 _SUBJECT = 200
 _CUT = "\n[cut off]"
 

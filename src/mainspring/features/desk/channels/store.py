@@ -145,7 +145,7 @@ class ChannelStore:
 
         def work(connection: sa.Connection) -> list[Claimed]:
             found = []
-            # Made only when something waits: twice a second it would be the most that an idle server does.
+            # Made only when something waits: in each look it would be the most that an idle server does.
             query = _in_turn(_firsts(due), busy or {}).limit(max(0, most))
             for place in connection.execute(query).all():
                 one = _incoming(place.tenant, place.channel, place.external_id)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
-import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -30,8 +29,11 @@ from mainspring.stores.sql.recurring import recurring
 from mainspring.stores.sql.worker import Lease
 
 PAGE = 100
-# Seconds: the longest wait for requests between two pages, and how often it is looked whether there are any.
-_REST_S, _LOOK_S = 10.0, 0.1
+# Seconds: the longest wait for requests between two pages, the one for requests that need the CPU themselves, and how
+# often it is looked whether there are any.
+_REST_S, _LONG_S, _LOOK_S = 10.0, 30.0, 0.1
+# Cores that this process uses while it rests here, from which requests need them.
+_NEEDED = 0.5
 _TOGETHER = 16
 _DAY = 86_400.0
 # Content words from which a turn says what it is about.
@@ -102,10 +104,13 @@ class Looking:
 
     async def _give_way(self, worked: float) -> None:
         """Rest while there are requests, ``worked`` seconds of which are ``share`` of the time with the rest. Reading a
-        turn costs as much as a request that is passed on."""
+        turn costs as much as a request that is passed on: where such requests keep this process busy, rest longer."""
         rest = min(worked * (1 / self._settings.share - 1), _REST_S)
-        for _ in range(math.ceil(rest / _LOOK_S)):
-            if not self._rooms.telemetry.tracing.under_way:
+        began, used = time.monotonic(), time.process_time()
+        while self._rooms.telemetry.tracing.under_way:
+            rested = time.monotonic() - began
+            needed = time.process_time() - used > _NEEDED * rested
+            if rested >= (_LONG_S if needed else rest):
                 return
             await asyncio.sleep(_LOOK_S)
 
