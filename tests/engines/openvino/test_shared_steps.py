@@ -146,23 +146,46 @@ def test_the_bound_comes_from_the_times_of_steps() -> None:
     assert times.ratio == FIRST_RATIO
 
 
-def begins(turns: SharedSteps[One], *there: One) -> list[One]:
-    _, run = turns.choose(there, 0.0)
+def chosen(turns: SharedSteps[One], now: float, *there: One) -> tuple[list[One], list[One]]:
+    """What is suspended and what begins, and they do."""
+    aside, run = turns.choose(there, now)
+    for each in aside:
+        each.running, each.since = False, now
     for each in run:
         each.running = True
-    return run
+    return aside, run
 
 
-def test_what_has_to_read_alone_does_and_others_wait_for_it_meanwhile() -> None:
+def test_what_has_to_read_alone_does_and_a_long_answer_stands_aside_for_it() -> None:
     turns: SharedSteps[One] = SharedSteps(512)
-    writes, reads, later, second = One("a"), One("a", alone=True), One("a"), One("a", alone=True)
-    assert begins(turns, writes) == [writes]
-    assert begins(turns, writes, reads, later, second) == [], "its turn would never come if others went first"
-    assert begins(turns, reads, later, second) == [reads]
-    assert begins(turns, reads, later, second) == []
+    writes, reads, later, second = One("a"), One("b", alone=True), One("c"), One("d", alone=True)
+    assert chosen(turns, 0.0, writes) == ([], [writes])
+    # It does not wait for the end of a long answer, nor in the step in which that leaves.
+    assert chosen(turns, 0.1, writes, reads, later) == ([writes], [])
+    assert chosen(turns, 0.1, writes, reads, later) == ([], [reads])
+    assert chosen(turns, 0.2, writes, reads, later) == ([], [])
     # It has read its prompt, and writes beside the others.
-    reads.alone = False
-    assert begins(turns, reads, second) == []
-    assert begins(turns, second, later) == [second]
-    second.alone = False
-    assert begins(turns, second, later) == [later]
+    reads.alone, reads.begun = False, True
+    aside, run = chosen(turns, 0.3, writes, reads, later, second)
+    assert (aside, run) == ([], [writes, later]), "others have their time before the next one"
+    assert chosen(turns, 0.9, writes, reads, later, second) == ([], [])
+    aside, run = chosen(turns, 1.2, writes, reads, later, second)
+    assert (aside, run) == ([writes, reads, later], [])
+    assert chosen(turns, 1.2, writes, reads, later, second) == ([], [second])
+
+
+def test_what_has_to_read_alone_waits_for_what_cannot_stand_aside_and_holds_up_nobody_else() -> None:
+    turns: SharedSteps[One] = SharedSteps(512)
+    beams, reads, plain, more = One("a", fixed=True), One("b", alone=True), One("c"), One("a", fixed=True)
+    assert chosen(turns, 0.0, beams) == ([], [beams])
+    assert chosen(turns, 5.0, beams, reads, plain, more) == ([], [plain]), "its turn would never come if more came"
+    assert chosen(turns, 6.0, reads, plain, more) == ([plain], [])
+    assert chosen(turns, 6.0, reads, plain, more) == ([], [reads])
+
+
+def test_many_that_have_to_read_alone_follow_each_other_where_nobody_else_is() -> None:
+    turns: SharedSteps[One] = SharedSteps(512)
+    there = [One("a", alone=True) for _ in range(4)]
+    for number in range(4):
+        assert chosen(turns, 0.01 * number, *there) == ([], [there[0]])
+        there.pop(0)

@@ -93,6 +93,7 @@ class SharedSteps(Generic[One]):
     _bound: int = 0
     _bound_for: int = 0
     _bound_at: float = float("-inf")
+    _apart_at: float = float("-inf")
 
     def choose(self, there: Sequence[One], now: float) -> tuple[list[One], list[One]]:
         """The sequences of ``there`` (in order of arrival) to suspend from now on, and those to run from now on. Times
@@ -118,7 +119,28 @@ class SharedSteps(Generic[One]):
                 elif not each.running and reading < most:
                     run.append(each)
                     reading += each.reads
-        return aside, _apart(run, there)
+        return self._apart(aside, run, there, now)
+
+    def _apart(self, aside: list[One], run: list[One], there: Sequence[One], now: float) -> tuple[list[One], list[One]]:
+        """``aside`` and ``run``, so that what has to be alone is: the others are suspended for its step, and have
+        ``LONGEST_HOLD_S`` before the next one. Beside what cannot be suspended it waits, and no more of that begins."""
+        leaving = set(map(id, aside))
+        running = [each for each in there if each.running and id(each) not in leaving]
+        if any(each.alone for each in running):
+            return aside, []
+        first = next((each for each in run if each.alone), None)
+        if first is None:
+            return aside, run
+        others = [each for each in run if not each.alone]
+        if not running and not aside and (not others or now - self._apart_at >= LONGEST_HOLD_S):
+            self._apart_at = now
+            return aside, [first]
+        if any(each.fixed for each in running):
+            return aside, [each for each in others if not each.fixed]
+        if now - self._apart_at < LONGEST_HOLD_S:
+            return aside, others
+        # They leave the pipeline in the step that comes, and it begins after that.
+        return [*aside, *running], []
 
     def _within(self, there: Sequence[One], lines: dict[str, list[One]], now: float) -> set[int]:
         """As many as may run together, of each tenant in turn, the oldest first."""
@@ -135,15 +157,3 @@ class SharedSteps(Generic[One]):
             chosen.add(id(rest[tenant].pop(0)))
             counts[tenant] += 1
         return chosen
-
-
-def _apart(run: list[One], there: Sequence[One]) -> list[One]:
-    """Those of ``run`` that may begin now: what has to be alone waits until nothing else runs, and the others wait for
-    it, so that its turn comes."""
-    first = next((each for each in run if each.alone), None)
-    running = [each for each in there if each.running]
-    if any(each.alone for each in running):
-        return []
-    if first is None:
-        return run
-    return [] if running else [first]
