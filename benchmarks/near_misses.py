@@ -1,12 +1,11 @@
-"""Near misses that the whole answer path refuses, and questions that it refuses wrongly, with and without a reading.
+"""Near misses that the whole answer path refuses, and questions that it refuses wrongly, with and without the reader.
 
-    MAINSPRING_DATA=... python benchmarks/near_misses.py [--by model] [--limit N] [--keep FOLDER] [--dev]
+    MAINSPRING_DATA=... python benchmarks/near_misses.py [--limit N] [--keep FOLDER] [--dev]
 
 Each question is asked once, verbatim, with the trained reader asked and not heeded; what it said is recorded with the
 retrieval. Without it the answer is as it was, with it what lies below `rag.read_below` is refused: the same as another
-run with `models.near_misses`. ``--by model``: the chat model `qwen2.5-coder-1.5b-instruct` reads the passages
-(`rag.confirm`, `rag.confirm_below`). Reported: every fourth article of SQuAD 2.0 dev, of which nothing was trained or
-chosen on. `--only` asks other sets, `--dev` the other half. Differences have a paired bootstrap over questions.
+run with `models.near_misses`. Reported: every fourth article of SQuAD 2.0 dev, of which nothing was trained or chosen
+on. `--only` asks other sets, `--dev` the other half. Differences have a paired bootstrap over questions.
 """
 
 from __future__ import annotations
@@ -117,29 +116,32 @@ def separation(name: str, found: Sequence[ScoredAnswer], by: str) -> dict[str, F
     return {f"{name}: AUROC of what the {by} said in the answer path": Figure(value, "AUROC", "higher", against=text)}
 
 
-def main(arguments: argparse.Namespace) -> None:
+def main(given: argparse.Namespace, by: str = "reader") -> None:
     measured: dict[str, Figure] = {}
-    if arguments.keep:
-        arguments.keep.mkdir(parents=True, exist_ok=True)
-    for name in [arguments.only] if arguments.only else NAMES:
+    if given.keep:
+        given.keep.mkdir(parents=True, exist_ok=True)
+    for name in [given.only] if given.only else NAMES:
         judged = loading.load(name, SAMPLES if name == "handbook" else data(""))
         if name != "handbook":
-            judged = judged.part("development" if arguments.dev else "reported", arguments.limit)
+            judged = judged.part("development" if given.dev else "reported", given.limit)
         try:
-            measured |= shares(name, answers(judged, arguments.keep, arguments.by), arguments.by)
+            measured |= shares(name, answers(judged, given.keep, by), by)
         except ModelNotPulled as error:
             skip(str(error))
-    if arguments.dev or arguments.only:
+    if given.dev or given.only:
         print(table(measured))
     else:
-        report("near_misses" if arguments.by == "reader" else "confirmed_passages", measured)
+        report("near_misses" if by == "reader" else "confirmed_passages", measured)
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Near misses, with and without the reader")
-    parser.add_argument("--by", choices=tuple(TOLD), default="reader", help="what reads the passages")
+def arguments(description: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--only", choices=(*NAMES, *OTHERS))
     parser.add_argument("--dev", action="store_true", help="the questions on which things are chosen")
     parser.add_argument("--limit", type=int, default=200, help="at most so many questions of each, evenly spaced")
     parser.add_argument("--keep", type=Path, help="folder of the answers of earlier runs")
-    main(parser.parse_args())
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main(arguments("Near misses, with and without the reader"))

@@ -46,6 +46,7 @@ NOT_BENCHMARKS = {
 UNTIMED = {
     "adapter_back",
     "near_misses",
+    "confirmed_passages",
     "reader",
     "support_check",
     "chat_tuning",

@@ -26,7 +26,8 @@ def test_a_second_process_is_kept_out(tmp_path: Path) -> None:
     assert first.take()
     assert not second.take()
     holder = second.holder()
-    assert holder is not None and holder.pid == os.getpid() and holder.here
+    assert holder is not None
+    assert (holder.pid, holder.here) == (os.getpid(), True)
     first.release()
     assert second.take()
     second.release()
