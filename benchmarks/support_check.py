@@ -134,7 +134,8 @@ async def score(arguments: Namespace) -> None:
         scores = np.array([kept[f"{name} {number}"] for number in range(len(rows))])
         wanted, groups = np.array([each[2] for each in rows]), [each[0][:200] for each in rows]
         found |= _training.compared(name, scores, wanted, groups, "summaries")
-    found["Size of the support check"] = Figure(_training.size_mb(arguments.keep), "MB", "lower", 35)
+    size = _training.size_mb(arguments.keep)
+    found["Size of the support check"] = Figure(size, "MB", "lower", 35, against="what a small encoder may take")
     report("support_check", found)
     await check.close()
     await embedder.close()

@@ -97,7 +97,10 @@ async def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     monkeypatch.setattr(entering, "entry_of", entry_of)
     pulled = lambda _, name: SimpleNamespace(entry=SimpleNamespace(name=name), files={})  # noqa: E731
     monkeypatch.setattr(Serving, "_pull", pulled)
-    async with opened(tmp_path, improve={"every_s": 0.1}, trials={"every_s": 0.5}) as found, found.system.working():
+    async with (
+        opened(tmp_path, improve={"every_s": 0.1}, trials={"every_s": 0.5}, rag={"confirm": "never"}) as found,
+        found.system.working(),
+    ):
         yield found
 
 
