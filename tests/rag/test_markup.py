@@ -317,6 +317,20 @@ It costs \\$20 &ndash; not \\*less\\*.
 """
 
 
+def test_a_table_in_html_is_a_table_of_markdown() -> None:
+    table = (
+        "<table border=1><TR><th>Size</th><th>Price</th></TR>\n<tr><td>Small</td><td><b>3 &euro;</b></td></tr></table>"
+    )
+    shown = markdown_extensions.strip(f"Prices:\n{table}\nMore.")
+    assert shown.split() == "Prices: | Size | Price | | --- | --- | | Small | 3 € | More.".split()
+    # With a cell a row it is only how a page was laid out.
+    rows = "<tr align='center'>\n <td>SPRING VIEW</td>\n </tr><tr><td></td></tr><tr><td>16 Lane</td></tr>"
+    laid_out = f"<table>\n {rows}</table>"
+    assert markdown_extensions.strip(laid_out).split("\n") == ["", "", "SPRING VIEW", "16 Lane", "", ""]
+    for kept in (f"```\n{table}\n```", "<table><tr><td>never closed"):
+        assert markdown_extensions.strip(kept) == kept
+
+
 def test_a_table_whose_columns_have_no_names_gets_none() -> None:
     parsed = read(UNNAMED, "tickets.md")
     lines = parsed.text.splitlines()

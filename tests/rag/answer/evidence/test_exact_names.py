@@ -21,6 +21,9 @@ from mainspring.rag.answer.evidence.exact_names import ExactName, exact, has, mi
         ("Which of these apply in January?", []),
         ("What does exit code 42 of restic mean?", [("exit code 42", "numbered")]),
         ("How many forms are there in 12 rooms?", []),
+        ("My son was born in March 2007. Which division is he in for 2016?", [("2016", "year")]),
+        ("My daughter, born on 3rd May, 2011, plays at under-10 level. Who are over-60s?", []),
+        ("Was the club born before its statutes of this long kind were passed in 2011?", [("2011", "year")]),
     ],
 )
 def test_what_a_question_names(question: str, expected: list[tuple[str, str]]) -> None:

@@ -32,13 +32,15 @@ _NUMBERED = re.compile(
     r"|schedules?) (?P<number>\d+)(?![\w.,:-]*\d)",
     re.IGNORECASE,
 )
-# "3rd", "10am", "5kg", "90-day" and "24h" count or measure, "Q3" and "FY2024" are periods.
+# "3rd", "10am", "5kg", "90-day" and "24h" count or measure, "Q3" and "FY2024" are periods, "under-10" is an age.
 _MEASURE = re.compile(
     r"\d+(?:st|nd|rd|th|am|pm|k|m|bn|kg|g|mg|km|cm|mm|ml|l|h|s|ms|min|gb|mb|tb|kb|v|w|kw|hz|ghz|mhz|x|mph|ft|c|f|p)"
-    r"|\d+-[a-z]+(?:-[a-z]+)*|[qh]\d|fy\d+|\d{2,4}s|[a-z]+-\d|(?:one|two|three|four|five|six|ten)-.*",
+    r"|\d+-[a-z]+(?:-[a-z]+)*|[qh]\d|fy\d+|\d{2,4}s|[a-z]+-\d|(?:under|over|aged?)-\d{1,3}s?|(?:one|two|three|four|five|six|ten)-.*",
     re.IGNORECASE,
 )
+# A year of birth lies in a range of the documents.
 _YEAR = re.compile(r"\b(?:19|20)\d\d\b")
+_BORN = re.compile(r"\bborn\b[^.!?;\d]{0,24}(?:\d{1,2}(?:st|nd|rd|th)?,?[^.!?;\d]{0,24})?$", re.IGNORECASE)
 # "Nvidia's Compute" is two names, "Let's Encrypt" and "Queen's Gambit" are one each.
 _WORD = r"[A-Z][\w’'.-]*(?<![.’'-])"
 _NAME = re.compile(rf"(?<![\w’'-]){_WORD}(?:(?:\s+(?:&\s+|of\s+|de\s+)?|\s*/\s*){_WORD})*")
@@ -104,7 +106,8 @@ def named(question: str) -> tuple[ExactName, ...]:
     for match in _NUMBERED.finditer(question):
         add(match.group(), "numbered", match.span())
     for match in _YEAR.finditer(question):
-        add(match.group(), "year", match.span())
+        if not _BORN.search(question[max(0, match.start() - 60) : match.start()]):
+            add(match.group(), "year", match.span())
     for match in _NAME.finditer(question):
         for text, start in _names(question, match):
             add(text, "name", (start, start + len(text)))

@@ -35,7 +35,14 @@ _FOOTER = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 # Dots that lead to a page's number, as in tables of contents.
-_LEADERS = re.compile(r"(?:\.\s?){4,}\s*[\divxlc]{1,5}$")
+_LEADERS = re.compile(r"(?:\.\s?){4,}\s*[\divxlc]{1,5}$|\.{10,}")
+# "5.3.1 Emergency kits": a numbered line that says nothing of its subject.
+_NUMBERED_TITLE = re.compile(r"\d{1,2}(?:\.\d{1,2}){1,4}\.?\s+(?P<title>[A-Z][^.!?:;,|\d]{2,60})")
+_VERBS = frozenset(
+    "is are was were be been am has have had do does did can may must shall will should could would might need needs "
+    "not never no cost costs apply applies take takes pay use wear keep bring call contact report send ask see".split()
+)
+_MAX_NUMBERED_WORDS = 5
 _STUB = re.compile(
     r"\(?(?:see|see also|refer to|cf\.?|compare)\s.{1,90}"
     r"|(?:click|tap|press) here\b.{0,40}|(?:read|learn|find out|show|see) (?:more|less)\b.{0,40}"
@@ -99,6 +106,8 @@ def role_of(text: str, kind: str, *, alone: bool = False) -> Role:
         return "footer"
     if _LEADERS.search(body) or (len(words) <= _MAX_STUB_WORDS and _STUB.fullmatch(body)):
         return "stub"
+    if _is_numbered_title(body):
+        return "heading"
     if kind == "item":
         return "statement" if _NOT_ALPHANUMERIC.sub("", body) else "stub"
     if alone and _is_title(body):
@@ -121,6 +130,8 @@ def _role_of_row(text: str) -> Role:
     cells = [cell.strip() for cell in text.split(" | ")]
     pairs = [cell.partition(": ") for cell in cells]
     names = all(not value or value.strip(" :") == name.strip(" :") for name, _, value in pairs)
+    if _LEADERS.search(text[:_MAX_FORM]):
+        return "stub"
     said = _PERIOD.sub("", _DATE.sub("", text)).strip(" |:,;()*&–-")
     if not said and (names or _ENDS_PERIOD.search(text)):
         # Lines of a header say whose figures follow.
@@ -130,6 +141,14 @@ def _role_of_row(text: str) -> Role:
     _, named, value = cells[0].partition(": ")
     says = bool(named and value.strip()) or any(map(str.isdigit, cells[0]))
     return "statement" if says or len(cells[0].split()) > _MAX_TITLE_WORDS else "stub"
+
+
+def _is_numbered_title(body: str) -> bool:
+    found = _NUMBERED_TITLE.fullmatch(body)
+    if found is None:
+        return False
+    words = found["title"].lower().split()
+    return len(words) <= _MAX_NUMBERED_WORDS and _VERBS.isdisjoint(words)
 
 
 def _says_something(body: str) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import html
 import re
 
+from mainspring.rag.parse.markup.markup_tables import pipe_table
+
 _FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})")
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _BADGE = re.compile(r"\[!\[[^\]]*\]\([^)]*\)\]\([^)]*\)")
@@ -21,6 +23,8 @@ _TAGS = (
 _TAG = re.compile(
     rf"</?(?:{'|'.join(_TAGS.split())})(?:\s+[\w:@.-]+(?:=(?:\"[^\"]*\"|'[^']*'|[^\s>]+))?)*\s*/?>", re.IGNORECASE
 )
+_ROW_TAG, _CELL_TAG = re.compile(r"<tr\b[^<>]*>", re.IGNORECASE), re.compile(r"<t[dh]\b[^<>]*>", re.IGNORECASE)
+_ANY_TAG = re.compile(r"<[^<>]*>")
 # Between items in one line, and between blocks that would run together without their tags.
 _NEXT_ITEM = re.compile(r"(?<!\s)\s*</li>\s*<li(?:\s[^<>]*)?>\s*", re.IGNORECASE)
 _BETWEEN = re.compile(
@@ -64,10 +68,29 @@ def strip(text: str) -> str:
 
 def _prose(text: str) -> str:
     lines: list[str] = []
-    for line in _COMMENT.sub("", text).split("\n"):
+    for line in _without_html_tables(_COMMENT.sub("", text)).split("\n"):
         if not _TARGET.match(line):
             lines += _line(line)
     return "\n".join(lines)
+
+
+def _without_html_tables(text: str) -> str:
+    """``text`` with pipe tables in place of tables in HTML. One with a cell a row is only a layout: its cells become
+    lines."""
+    lowered = text.lower()
+    out: list[str] = []
+    at = 0
+    while (start := lowered.find("<table", at)) >= 0 and (end := lowered.find("</table>", start)) >= 0:
+        rows = [[_cell(each) for each in _CELL_TAG.split(row)[1:]] for row in _ROW_TAG.split(text[start:end])[1:]]
+        rows = [row for row in rows if any(row)]
+        lines = pipe_table(rows) if any(len(row) > 1 for row in rows) else [row[0] for row in rows]
+        out += [text[at:start], "\n\n", "\n".join(lines), "\n\n"]
+        at = end + len("</table>")
+    return "".join([*out, text[at:]])
+
+
+def _cell(text: str) -> str:
+    return " ".join(html.unescape(_ANY_TAG.sub(" ", text)).split())
 
 
 def _line(line: str) -> list[str]:
