@@ -109,6 +109,8 @@ def main() -> int:
     parser.add_argument("--limit", type=float, default=LIMIT_S, help="seconds for an agent")
     parser.add_argument("--keep", type=Path, help="write what each agent said into this folder")
     given = parser.parse_args()
+    if given.keep:
+        given.keep.mkdir(parents=True, exist_ok=True)
     chosen = {name: AGENTS[name] for name in given.only.split(",")}
     programs = _installed([each.package for each in AGENTS.values()], newest=given.newest)
     failed = 0
