@@ -80,6 +80,18 @@ async def test_failures_are_the_callers_and_the_line_goes_on() -> None:
     assert not pool._lanes
 
 
+def test_what_is_done_waits_no_longer_even_where_its_thread_has_not_gone_on() -> None:
+    pool, go_on, waiting = FairThreads(1), threading.Event(), list[int]()
+    done = pool.submit(go_on.wait)
+    # In the thread, between the result and whatever it does next.
+    done.add_done_callback(lambda _: waiting.append(pool.waiting()))
+    assert pool.waiting() == 1
+    go_on.set()
+    assert done.result()
+    pool.shutdown()
+    assert waiting == [0]
+
+
 @pytest.mark.parametrize("cancelled", [False, True])
 async def test_at_the_end_what_waits_is_done_or_cancelled(cancelled: bool) -> None:
     pool, go_on, done = FairThreads(2, each=1), threading.Event(), list[int]()

@@ -26,7 +26,7 @@ THREADS = max(12, (os.cpu_count() or 1) + 4)
 
 @dataclass(eq=False, slots=True)
 class _Lane:
-    running: int = 0
+    running: list[_Job] = field(default_factory=list)
     waiting: deque[_Job] = field(default_factory=deque)
 
 
@@ -60,7 +60,8 @@ class FairThreads(ThreadPoolExecutor):
         """The jobs of the current tenant that are neither done nor given up, running ones too."""
         with self._lock:
             lane = self._lanes.get(LANE.get())
-            return 0 if lane is None else lane.running + sum(not job.future.done() for job in lane.waiting)
+            # Whoever awaits a job goes on before its thread has taken it out of the lane.
+            return 0 if lane is None else sum(not job.future.done() for job in (*lane.running, *lane.waiting))
 
     def submit(self, fn: Callable[Given, Made], /, *args: Given.args, **kwargs: Given.kwargs) -> Future[Made]:
         """Have it done in the turn of the current tenant. Raises ``RuntimeError`` after the end."""
@@ -68,14 +69,15 @@ class FairThreads(ThreadPoolExecutor):
         job = _Job(Future(), lambda: fn(*args, **kwargs))
         with self._lock:
             lane = self._lanes.setdefault(name, _Lane())
-            if lane.running >= self._threads_of.get(name, self._each):
+            if len(lane.running) >= self._threads_of.get(name, self._each):
                 lane.waiting.append(job)
                 return job.future
-            lane.running += 1
+            lane.running.append(job)
         try:
             super().submit(self._run, name, lane, job)
         except RuntimeError:
-            while (left := self._next(name, lane)) is not None:
+            left: _Job | None = job
+            while (left := self._next(name, lane, left)) is not None:
                 left.future.cancel()
             raise
         return job.future
@@ -93,7 +95,7 @@ class FairThreads(ThreadPoolExecutor):
         job: _Job | None = first
         while job is not None:
             job.run()
-            job = self._next(name, lane)
+            job = self._next(name, lane, job)
             if job is None:
                 return
             try:
@@ -104,13 +106,14 @@ class FairThreads(ThreadPoolExecutor):
                 continue
             return
 
-    def _next(self, name: str, lane: _Lane) -> _Job | None:
+    def _next(self, name: str, lane: _Lane, ended: _Job) -> _Job | None:
         with self._lock:
+            lane.running.remove(ended)
             while lane.waiting:
                 job = lane.waiting.popleft()
                 if not job.future.done():
+                    lane.running.append(job)
                     return job
-            lane.running -= 1
             if not lane.running:
                 self._lanes.pop(name, None)
             return None
