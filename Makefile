@@ -7,6 +7,8 @@ UV := $(BIN)/uv
 LOCK := requirements.lock
 # The suite is half waiting; memory, not cores, sets the limit (about 3 GB a worker). 0: one process, in order.
 WORKERS ?= 2
+# scripts/steady.py runs what failed once more, alone.
+PYTEST ?= -m pytest
 # What the lock holds and the tests install. `providers` is apart: it keeps clients of others at versions of last year.
 EXTRAS := a2a audio documents ocr code connectors credentials eval gguf lake nats oidc otlp postgres redis translate dev
 comma := ,
@@ -48,13 +50,13 @@ loop: $(VENV)/.run ## Set up, and show the loop of improvement: simulated people
 
 test: $(VENV)/.test ## Set up and run the tests (ARGS=... goes to pytest, WORKERS=0 runs them in order)
 	@$(BIN)/mainspring models pull
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
+	@$(BIN)/python $(PYTEST) -n $(WORKERS) --dist worksteal $(ARGS)
 
 test-fast: $(VENV)/.test ## The tests without servers, models and data sets: before each commit (some 220 seconds of CPU)
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow and not kills and not writer and not torch" $(ARGS)
 
 test-kills: $(VENV)/.test ## Run the long tests that kill what they started again and again
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m kills --timeout 600 $(ARGS)
+	@$(BIN)/python $(PYTEST) -n $(WORKERS) --dist worksteal -m kills --timeout 600 $(ARGS)
 
 test-writer: $(VENV)/.test ## Run the tests that need the larger chat model; they are skipped where it cannot be had
 	@$(BIN)/mainspring models pull qwen2.5-coder-1.5b-instruct || true
