@@ -52,7 +52,7 @@ test: $(VENV)/.test ## Set up and run the tests (ARGS=... goes to pytest, WORKER
 	@$(BIN)/mainspring models pull
 	@$(BIN)/python $(PYTEST) -n $(WORKERS) --dist worksteal $(ARGS)
 
-test-fast: $(VENV)/.test ## The tests without servers, models and data sets: before each commit (some 220 seconds of CPU)
+test-fast: $(VENV)/.test ## The tests without servers, models and data sets: before each commit (some 500 seconds of CPU)
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow and not kills and not writer and not torch" $(ARGS)
 
 test-kills: $(VENV)/.test ## Run the long tests that kill what they started again and again
