@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from mainspring.core.types import Message
 from mainspring.rag.answer.evidence.values import Value
-from mainspring.rag.answer.verbatim import extract, rows, whole_list
+from mainspring.rag.answer.verbatim import extract, rows, whole_list, whole_table
 from mainspring.rag.answer.verbatim.extract import Passage
 from mainspring.rag.answer.verbatim.question_kind import answering, asks
 from mainspring.rag.answer.verbatim.roles import key
@@ -110,6 +110,11 @@ def grown(chosen: Sequence[Passage], question: str, texts: Mapping[str, str], wo
     found: list[Passage] = []
     room = words
     for passage in chosen:
+        table = whole_table.of(passage, question, texts[passage.hit.document_id], room) if passage.kind == "row" else []
+        if table and len(extract.apart([*found, *table])) == len(found) + len(table):
+            found += table
+            room -= whole_table.words(table)
+            continue
         each = whole(passage, question, texts, room)
         fits = extract.apart([*found, passage], [*found, each])[len(found) :]
         if fits and (fits[0].words <= room or not found):
