@@ -120,8 +120,8 @@ class Asking:
         self, request: ChatRequest, body: ResponsesBody, unused: tuple[str, ...]
     ) -> tuple[ChatRequest, tuple[str, ...]]:
         """``request`` with searches of the web, or without them where nothing makes any: coding agents offer them
-        unasked beside other tools. Raises ``Unsupported`` if they are all that there is, or if more is said of them
-        than that they are there: then the answer would be another."""
+        unasked beside other tools. Raises ``Unsupported`` if they are all that there is, or if they carry more than
+        their presence: then the answer would be another."""
         try:
             if self._web is None:
                 raise Unsupported("nothing here searches the web", param="tools")

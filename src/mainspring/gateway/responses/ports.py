@@ -9,7 +9,7 @@ from mainspring.core.types import ChatRequest, Context, Message, Principal, Resp
 from mainspring.http.openai.responses_encode import Shell
 
 Ended = Callable[[Mapping[str, Any]], Awaitable[None]]
-"""Called with the response object of an answer before its end is told."""
+"""Called with the response object of an answer before its end is sent."""
 
 
 class BackgroundState(Protocol):

@@ -120,7 +120,7 @@ def _counting(
 
     @routes.post(f"{PREFIX}/compact")
     async def compact_response(http: HttpRequest, body: CompactBody, context: chats) -> HttpResponse:
-        """Sum a conversation up: the output goes in its place, before what is said next."""
+        """Sum a conversation up: the output goes in its place, before what comes next."""
         whole = await asking.counted(body, context)
         asked = dataclasses.replace(fit.summing_up(whole), user=body.user)
         answer = await collected(http, responder, asked, context)

@@ -1,6 +1,6 @@
 """Notes about an answer: the parts of the question that the documents do not answer, and disagreements between sources.
 
-Both are said in the text and are events of their own, so that a program need not read the text.
+Both stand in the text and are separate events, so that a program need not read the text.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Questions about a thing by its code, where the fact is told of the thing by its name.
+"""Questions about a thing by its code, where a document tells the fact under the thing's name.
 
 "What is the warranty period for the igniter of CS-26?" is in no document: one says that CS-26 is the Cinder stove, and
 another how long the igniter of the Cinder stove is covered. If the documents lack a code together with the rest of a

@@ -70,7 +70,7 @@ class AnswerWriter:
     """
 
     instruction = _INSTRUCTION
-    """What the model is told if the request names no prompt."""
+    """The prompt of the model if the request names none."""
 
     def __init__(
         self,

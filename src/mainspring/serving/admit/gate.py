@@ -341,7 +341,7 @@ class Gate:
         return tight
 
     def _check(self, ticket: Ticket, context: Context) -> float:
-        """The wait that is to be expected; raises ``Overloaded`` if that is too long."""
+        """The expected wait; raises ``Overloaded`` if that is too long."""
         bound, remaining = self._bound(ticket), context.remaining()
         if remaining is None and bound is None:
             return 0.0

@@ -220,7 +220,7 @@ def _noted(old: Sequence[notes.Note], covered: Sequence[Exchange]) -> tuple[note
 
 
 async def _outgrown(groups: Sequence[Exchange], count: Count, room: int) -> Sequence[Exchange]:
-    """The exchanges that are to be summarised: none while they have room, else all but the latest ones."""
+    """The exchanges to summarise: none while they have room, else all except the latest ones."""
     near, costs = await latest(groups, count, int(FULL * room))
     if len(near) == len(groups) and sum(costs) <= FULL * room:
         return ()

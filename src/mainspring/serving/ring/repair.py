@@ -57,7 +57,7 @@ class Repair(Layer):
     grammar leaves of a schema is validated afterwards, and so is all of it where the engine has none or cannot compile
     it. ``options.repair`` asks for validation alone, in a number of rounds (true: ``rounds``). After the last round the
     answer fails with ``UnfitAnswer``. Nothing of an answer that is validated is shown before it is valid; progress
-    events report the rounds. A call of a strict tool that is required is treated alike.
+    events report the rounds. A required call of a strict tool is treated in the same way.
     """
 
     def __init__(

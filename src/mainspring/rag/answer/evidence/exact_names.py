@@ -134,7 +134,7 @@ def has(text: str, each: ExactName) -> bool:
     if squashed(each.text) in squashed(text):
         return True
     if each.text.endswith("s") and re.search(rf"\b{re.escape(each.text[:-1])}\b", text):
-        # "Macs" of which a text says "a Mac".
+        # "Macs" where a text says "a Mac".
         return True
     owner, owned = _owned(each.text)
     if owned and has(text, ExactName(owner, "name")):

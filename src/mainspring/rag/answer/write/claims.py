@@ -134,8 +134,8 @@ def shared(sentence: str, source: str, question: str = "") -> float:
 
 def beside(sentence: str, question: str) -> bool:
     """Whether ``sentence`` cannot be an answer to ``question``: it is a value alone, which says of nothing that it is
-    so; it has no word of the question, and so answers another one; it has nothing but the question's words; or it has
-    months where days are asked for."""
+    so; it has no word of the question, and so answers another one; it has only the question's words; or it has months
+    where days are asked for."""
     body = _OPENING.sub("", sentence, count=1)
     said, asked = terms.content(_without_values(body)), terms.content(question)
     there = values(body)

@@ -1,4 +1,4 @@
-"""The semantic cache: a question in other words gets the answer that its like has got.
+"""The semantic cache: a question in other words gets the answer of an earlier question that means the same.
 
 It is below the answer cache and holds no answers of its own. The head says how the answer was found: by meaning, with
 which similarity, and under which name the hit may be reported as wrong.
