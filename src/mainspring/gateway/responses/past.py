@@ -1,4 +1,4 @@
-"""Responses that were made, or are being made in the background: read, follow, cancel and delete them."""
+"""Routes that read, follow, cancel and delete responses, also those in the background."""
 
 # No postponed annotations here: FastAPI must see the local aliases of the dependencies.
 
@@ -84,7 +84,7 @@ def add(routes: APIRouter, past: "Past", access: Access) -> None:
 
 
 class Past:
-    """Responses by their ids, whether an answer of theirs is recorded or not yet."""
+    """Responses by their ids, with a recorded answer or without one yet."""
 
     def __init__(self, stored: PastResponses, background: BackgroundResponses) -> None:
         self._stored = stored

@@ -34,7 +34,7 @@ class BackgroundState(Protocol):
 
 
 class BackgroundRun(Protocol):
-    """A response that this process makes, or has made a short time ago."""
+    """A response that this process generates or generated a short time ago."""
 
     @property
     def body(self) -> Mapping[str, Any]: ...

@@ -96,7 +96,7 @@ def router(
         async def shown(name: str) -> HttpResponse:
             return json_response(await told.begun(response_id(name), context.principal), left_out(asked))
 
-        # What is answered at once is asked again: nobody had its answer.
+        # Answers that are not in the background are asked for again, because nobody received them.
         made = makes("ans_", shown) if body.background else None
         made_of = "" if key is None else await behind.basis(asked.request, context)
         return await idempotency.once(key, "responses", [await http.body()], context, work, basis=made_of, makes=made)

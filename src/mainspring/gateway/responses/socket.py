@@ -60,7 +60,7 @@ class _Inner:
         self.gone = asyncio.Event()
 
     async def refusal(self) -> HttpResponse | None:
-        """The answer to a client that may not speak here; None: it may."""
+        """The refusal of a client that may not use the socket; None: it may."""
         status, body, _ = await self._whole("GET", "/v1/models", b"")
         return None if status == 200 else HttpResponse(body, status, media_type="application/json")
 

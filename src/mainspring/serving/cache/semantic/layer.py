@@ -101,7 +101,7 @@ class SemanticCache(Layer):
             asked = await self._read(plain, question, keyed, context)
             found = await self._find(asked, context)
         except MainspringError as error:
-            # Losing this cache loses nothing: the request is answered without it.
+            # The loss of this cache loses nothing: the request is answered without it.
             _log.warning("the semantic cache was passed by: %s", error)
             return await self.inner.respond(plain, context)
         if found is not None:
