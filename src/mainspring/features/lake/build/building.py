@@ -89,8 +89,8 @@ class Building:
         begun: asyncio.Future[None] | None = None,
         before: Callable[[], Awaitable[object]] | None = None,
     ) -> Build:
-        """Build the tenant's training-ready zone anew; ``begun`` is called when its row is there, and then ``before``.
-        Raises ``Conflict`` (another does) and ``StoreError``."""
+        """Build the tenant's training-ready zone anew; ``begun`` is told when its row is there, and ``before``
+        is done then. Raises ``Conflict`` (another does) and ``StoreError``."""
         options = options or self.options
         async with recurring(self._jobs, f"lake: build {tenant}") as lease:
             if lease is None:
