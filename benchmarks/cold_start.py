@@ -1,10 +1,12 @@
 """How long ``mainspring up`` takes from nothing running to the first token of an answer.
 
-    python benchmarks/cold_start.py [--runs 7] [--larger-runs 3]
+    python benchmarks/cold_start.py [--runs 7] [--larger-runs 3] [--other CHECKOUT/.venv/bin/python]
 
 The clock starts when the process is spawned and stops at the first text of a streamed chat answer over HTTP. The models
 are pulled and the page cache is warm: a first start, which makes the home and its admin key, is not counted. The larger
-chat model has a separate figure if it is on this machine: then both models are served.
+chat model has a separate figure if it is on this machine: then both models are served. ``--other`` is the interpreter
+of another checkout's environment: both versions start in turns, each in its own home, and a further figure is this
+version's time over the other's, pair by pair.
 """
 
 from __future__ import annotations
@@ -16,12 +18,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from _report import Figure, report
 from _server import chat, serving, spawn, stop
-from _stats import Spread
+from _stats import Spread, alternate, ratios
 from mainspring.core.errors import ModelError
 from mainspring.core.settings import Settings
 from mainspring.engines.catalogue.pull import Puller
@@ -29,6 +32,7 @@ from mainspring.engines.catalogue.pull import Puller
 MODEL = "smollm2-135m-instruct"
 LARGER = "qwen2.5-coder-1.5b-instruct"
 PATIENCE_S = 120.0
+OVER_OTHER = "to the first token, over another version"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,21 +104,39 @@ def _pulled(name: str) -> bool:
     return True
 
 
+def _home(stack: ExitStack, interpreter: str) -> tuple[Path, str]:
+    """A home of that version after its first start, and its key."""
+    home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+    with serving(home, interpreter=interpreter) as server:
+        key = server.key
+    start(home, key, interpreter=interpreter)
+    return home, key
+
+
+def _started(home: tuple[Path, str], interpreter: str) -> Start:
+    return start(*home, interpreter=interpreter)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=7)
     parser.add_argument("--larger-runs", type=int, default=3)
+    parser.add_argument("--other", default="", help="the Python of another checkout's environment")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        home = Path(folder)
-        with serving(home) as server:
-            key = server.key
-        start(home, key)
-        starts = [start(home, key) for _ in range(options.runs)]
-        larger = [start(home, key, LARGER) for _ in range(options.larger_runs if _pulled(LARGER) else 0)]
+    more: dict[str, Figure] = {}
+    with ExitStack() as stack:
+        ours = _home(stack, sys.executable)
+        if options.other:
+            theirs = _home(stack, options.other)
+            starts, others = alternate(lambda _: start(*ours), lambda _: _started(theirs, options.other), options.runs)
+            spread = ratios([each.first_token for each in starts], [each.first_token for each in others])
+            against = f"the other version; {options.runs} pairs, {spread.text()}"
+            more[OVER_OTHER] = Figure(spread.median, "ratio", "lower", floor=1.05, against=against)
+        else:
+            starts = [start(*ours) for _ in range(options.runs)]
+        larger = [start(*ours, LARGER) for _ in range(options.larger_runs if _pulled(LARGER) else 0)]
     first = Spread.of([each.first_token for each in starts])
     alive = Spread.of([each.alive for each in starts])
-    more = {}
     if larger:
         spread = Spread.of([each.first_token for each in larger])
         label = f"to the first token of {LARGER}"

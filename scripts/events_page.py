@@ -21,7 +21,7 @@ HEAD = """# Events
 After this page you can read what `GET /v1/events` and `mainspring traces ID` tell of a request, and you know what is
 left of it when somebody's data are erased. Written from the code by `python scripts/events_page.py`.
 
-```bash
+```sh
 curl -sf "http://127.0.0.1:8000/v1/events?kind=call" -H "Authorization: Bearer ms-..."
 ```
 

@@ -117,6 +117,12 @@ def test_a_page_says_what_one_can_do_after_it_and_then_shows_it(page: Path) -> N
     assert re.search(r"^```", opening, re.MULTILINE), "no example stands before the first section"
 
 
+@pytest.mark.parametrize("page", GUIDES, ids=lambda page: str(page.relative_to(DOCS)))
+def test_a_page_has_an_example_that_runs(page: Path) -> None:
+    """What is only shown can be wrong for long."""
+    assert [each for kind in ("python", "sh", "sh torch") for each in blocks(page, kind)]
+
+
 def test_every_picture_is_shown() -> None:
     shown = {
         (page.parent / target).resolve()

@@ -341,7 +341,7 @@ def compared(tree: ast.AST) -> Iterator[str]:
                     yield side.attr
 
 
-def test_nothing_but_the_registry_looks_up_what_a_setting_names() -> None:
+def test_only_the_registry_looks_up_what_a_setting_names() -> None:
     assert {"vectors", "cache", "chunker", "kind", "provider"} <= NAMING
     found = {(place, name) for place, tree in parsed().items() for name in compared(tree)}
     assert found == set(KNOWN)

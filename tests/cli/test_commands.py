@@ -49,7 +49,7 @@ def test_every_command_has_help_and_the_first_level_a_panel() -> None:
     assert {"ask", "chat", "search", "documents"} <= set(first)
 
 
-def test_a_wrong_command_line_is_told_in_the_envelope(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_command_line_is_reported_in_the_envelope(monkeypatch: pytest.MonkeyPatch) -> None:
     root = get_command(app)
     asked = [name for name, found in commands(root) if any("--json" in each.opts for each in found.params)]
     assert len(asked) > 50
@@ -65,7 +65,7 @@ def test_a_wrong_command_line_is_told_in_the_envelope(monkeypatch: pytest.Monkey
         assert "no-such-option" in told["errors"][0]["message"]
 
 
-def test_failures_are_told_in_the_envelope_too(command: Command) -> None:
+def test_failures_are_reported_in_the_envelope_too(command: Command) -> None:
     done = command("ask", "nothing.pdf", "Who?", "--json")
     told = json.loads(done.stdout)
     assert (done.returncode, told["ok"], told["command"]) == (1, False, "ask")

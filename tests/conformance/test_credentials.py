@@ -75,7 +75,7 @@ async def test_nothing_that_is_stored_holds_the_secret(opened: Stores, settings:
     assert keyring.path_of(settings).stat().st_mode & 0o777 == 0o600
 
 
-async def test_what_was_changed_is_told(opened: Stores) -> None:
+async def test_what_was_changed_is_reported(opened: Stores) -> None:
     kept = opened.credentials
     await kept.set("openai", SECRET)
     await kept.set("other", "another")

@@ -179,7 +179,7 @@ def test_two_processes_make_once_what_both_are_asked_for(tmp_path: Path, redis: 
         pair.close()
 
 
-async def test_what_could_not_be_told_is_told_with_the_next_beat(redis: redis_server.RedisServer) -> None:
+async def test_what_could_not_be_told_is_reported_with_the_next_beat(redis: redis_server.RedisServer) -> None:
     server = Redis(redis.url)
     first, second = (SharedRunning(SharedBuckets(server), name, lambda: 2) for name in ("a", "b"))
     try:

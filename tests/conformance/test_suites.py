@@ -1,5 +1,6 @@
-"""Built-in layers, connectors, toolsets, recipes, databases and web searches keep what ``mainspring.testing`` asks of
-each. ``test_suites_with_processes`` has those that start programs."""
+"""Built-in parts keep what ``mainspring.testing`` asks of their kinds: layers, connectors, toolsets, recipes,
+databases, web searches, chat rerankers, sandboxes and features. ``test_suites_with_processes`` has those that start
+programs."""
 
 from __future__ import annotations
 
@@ -10,25 +11,26 @@ import sqlite3
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import sqlalchemy as sa
 
-from mainspring.agents.tools.base import FixedToolset, ToolResult, Toolset
+from mainspring.agents.sandbox.base import Sandbox
+from mainspring.agents.sandbox.monty import MontySandbox
+from mainspring.agents.tools.base import FixedToolset, Toolset
 from mainspring.agents.tools.functions import FunctionTool
 from mainspring.agents.tools.sources.sql import SqliteStatements, SqlOptions, SqlTool
 from mainspring.agents.tools.sources.statements import Access
 from mainspring.core import plugins
-from mainspring.core.path import LayerFactory, collect, replay
-from mainspring.core.settings import ServingSettings
+from mainspring.core.path import LayerFactory
+from mainspring.core.settings import ServingSettings, Settings
 from mainspring.core.settings.rag import WebSearchSettings
-from mainspring.core.types import Context, Request, Responder, Response, Text
 from mainspring.engines.audio.base import Voice
-from mainspring.kinds import CONNECTOR, DATABASE, WEB_SEARCH
+from mainspring.feature import Feature, features
+from mainspring.kinds import CHAT_RERANKER, CONNECTOR, DATABASE, WEB_SEARCH
 from mainspring.rag.answer.evidence.features import NAMES
 from mainspring.rag.answer.verbatim.choice_weights import TERMS
-from mainspring.rag.connect.base import Batch, Source, SyncState
 from mainspring.rag.connect.registry import ConnectorType
 from mainspring.rag.websearch.base import SearchEndpoint
 from mainspring.serving.admit.context_fit import Fits
@@ -38,14 +40,18 @@ from mainspring.serving.route.retry import Retry
 from mainspring.serving.scaling.scale import Scale
 from mainspring.stores.sql.database import Database
 from mainspring.testing import (
+    ChatRerankerSuite,
     ConnectorSuite,
     DatabaseSuite,
+    FeatureSuite,
     LayerSuite,
     RecipeSuite,
+    SandboxSuite,
     ToolsetSuite,
     VoiceSuite,
     WebSearchSuite,
 )
+from mainspring.testing.suites.chat_rerankers import Making
 from mainspring.training.recipe import Recipe
 from mainspring.training.recipes import find
 from tests.databases import database as new_database
@@ -240,68 +246,23 @@ class TestWebSearch(WebSearchSuite):
             await made.aclose()
 
 
-class Silent(Responder):
-    """A layer that reads everything before it answers, and loses the end."""
+class TestListwise(ChatRerankerSuite):
+    reply = "[2] > [1]"
 
-    def __init__(self, inner: Responder) -> None:
-        self._inner = inner
-
-    async def respond(self, request: Request, context: Context) -> Response:
-        answer = await collect(await self._inner.respond(request, context))
-        return Response(answer.head, replay([Text(answer.text)]))
-
-    def fingerprint(self, request: Request, context: Context) -> str | None:
-        return "silent"
+    @pytest.fixture
+    def make(self) -> Making:
+        return lambda model, responder: plugins.registry().make(CHAT_RERANKER, "listwise", model, responder, Settings())
 
 
-async def test_a_layer_that_loses_the_end_fails_its_suite() -> None:
-    suite, layer = LayerSuite(), PluginLayer(Silent, after="Trace", before="Limit")
-    with pytest.raises(AssertionError):
-        await suite.test_it_names_one_place(layer)
-    with pytest.raises(AssertionError):
-        await suite.test_an_answer_passes_and_ends_in_usage_and_one_finish(layer)
-    with pytest.raises(AssertionError):
-        await suite.test_what_must_not_be_cached_stays_so(layer)
-    with pytest.raises(AssertionError):
-        await suite.test_a_fingerprint_follows_the_inner_one(layer)
+class TestMonty(SandboxSuite):
+    @pytest.fixture
+    async def sandbox(self) -> AsyncIterator[Sandbox]:
+        made = MontySandbox()
+        yield made
+        await made.aclose()
 
 
-async def test_a_connector_that_repeats_documents_fails_its_suite() -> None:
-    class Repeats:
-        kind, location = "repeats", "here"
-
-        def owns(self, key: str) -> bool:
-            return key == "a"
-
-        async def changes(self, seen: SyncState) -> AsyncIterator[Batch]:
-            mark = "1" if not seen.marks else "2"
-            yield Batch([Source("a", "a", lambda: b"a", mark=mark), Source("a", "a", lambda: b"a", mark=mark)])
-
-    suite = ConnectorSuite()
-    with pytest.raises(AssertionError):
-        await suite.test_the_first_sync_finds_every_document_once(Repeats())
-    with pytest.raises(AssertionError):
-        await suite.test_a_second_sync_finds_nothing_new_and_nothing_gone(Repeats())
-    with pytest.raises(AssertionError):
-        await suite.test_a_document_that_is_not_there_any_more_is_gone(Repeats())
-
-
-async def test_a_tool_that_fails_fails_its_suite() -> None:
-    def faulty(gate: int) -> ToolResult:
-        """Opens a gate."""
-        if gate == 2:
-            raise ValueError("stuck")
-        return ToolResult(error="The gate is stuck.")
-
-    suite = ToolsetSuite()
-    for gate in (1, 2):
-        suite.calls = {"faulty": {"gate": gate}}
-        with pytest.raises((AssertionError, ValueError)):
-            await suite.test_calls_succeed_with_a_json_value({"faulty": FunctionTool(faulty)})
-
-
-def test_a_recipe_that_names_files_elsewhere_fails_its_suite(tmp_path: Path) -> None:
-    suite = RecipeSuite()
-    suite.sides, suite.given = POINTS, {"steps": 4, "fails": "outside"}
-    with pytest.raises(AssertionError):
-        suite.test_what_it_makes_lies_in_its_output(HERE, tmp_path / "run")
+class TestFeatures(FeatureSuite):
+    @pytest.fixture(params=features(), ids=lambda feature: feature.name)
+    def feature(self, request: pytest.FixtureRequest) -> Feature:
+        return cast(Feature, request.param)

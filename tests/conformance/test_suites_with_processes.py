@@ -1,4 +1,4 @@
-"""A built-in connector, transcriber and voice that start programs keep what ``mainspring.testing`` asks of each."""
+"""Built-in parts that start programs keep what ``mainspring.testing`` asks of their kinds."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from mainspring.agents.sandbox.base import Sandbox
+from mainspring.agents.sandbox.bubblewrap import BubblewrapSandbox
 from mainspring.core import plugins
 from mainspring.core.settings import load
 from mainspring.core.settings.audio import AudioSettings
@@ -18,7 +20,7 @@ from mainspring.engines.audio.whisper import FasterWhisper
 from mainspring.engines.catalogue.pull import Puller
 from mainspring.kinds import CONNECTOR
 from mainspring.rag.connect.registry import ConnectorType
-from mainspring.testing import ConnectorSuite, TranscriberSuite, VoiceSuite
+from mainspring.testing import ConnectorSuite, SandboxSuite, TranscriberSuite, VoiceSuite
 from tests.features.audio.test_audio import SPOKEN
 
 OPENS = "The harbour opens at six."
@@ -66,3 +68,12 @@ class TestEspeak(VoiceSuite):
     @pytest.fixture
     def voice(self) -> Voice:
         return espeak.Espeak(load().settings, AudioSettings())
+
+
+@pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed")
+class TestBubblewrap(SandboxSuite):
+    @pytest.fixture
+    async def sandbox(self) -> AsyncIterator[Sandbox]:
+        made = BubblewrapSandbox()
+        yield made
+        await made.aclose()

@@ -121,7 +121,7 @@ def test_retention_counts_who_comes_back_in_the_next_whole_period() -> None:
     assert by_key["retention"][""].n == 2
 
 
-def test_answers_to_nobody_are_told_apart_and_replays_do_not_count() -> None:
+def test_answers_to_nobody_are_distinguished_and_replays_do_not_count() -> None:
     watch = watched([answer("ans_1", 0), event("rep_1", 1, "replay", person="a", status="completed")])
     assert (watch.answers, watch.unnamed) == (1, 1)
     assert watch.figures(START + DAY) == {}

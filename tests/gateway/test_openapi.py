@@ -75,7 +75,7 @@ def api(server: Server) -> Iterator[Api]:
         yield Api(schema, session, {"store_id": store["id"], "file_id": file_id, "name": "seeded"})
 
 
-def test_streams_without_an_end_are_told_as_streams(api: Api) -> None:
+def test_streams_without_an_end_are_shown_as_streams(api: Api) -> None:
     for route in ENDLESS:
         method, path = route.split()
         assert list(api.schema[path][method].definition.raw["responses"]["200"]["content"]) == ["text/event-stream"]

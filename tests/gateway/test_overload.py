@@ -113,7 +113,7 @@ async def test_a_flood_is_answered_or_refused_and_nothing_is_left_over(small: Se
     assert float(refused[1]) == statuses[503]
 
 
-async def test_whoever_leaves_the_line_is_forgotten(small: Server) -> None:
+async def test_the_line_forgets_requests_that_leave(small: Server) -> None:
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
         busy = await occupied(session, small, 300)
         waiting = [asyncio.create_task(post(session, small, short(index))) for index in range(3)]

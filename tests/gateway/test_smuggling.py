@@ -147,7 +147,7 @@ async def test_headers_behind_the_body_are_bounded(address: tuple[str, int]) -> 
 
 
 @pytest.mark.parametrize("wish", ["h2c", "websocket"])
-async def test_the_wish_for_another_protocol_is_not_heard(address: tuple[str, int], wish: str) -> None:
+async def test_a_request_for_another_protocol_is_ignored(address: tuple[str, int], wish: str) -> None:
     """As Java's client sends it with each first request, the body following at once."""
     upgrade = f"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: {wish}\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n".encode()
     wire = Wire(*await asyncio.open_connection(*address))

@@ -205,7 +205,7 @@ WRONG: list[tuple[type[BaseModel], dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("kind", "body"), WRONG)
-def test_what_is_wrong_with_a_list_is_told_once(kind: type[BaseModel], body: dict[str, Any]) -> None:
+def test_what_is_wrong_with_a_list_is_reported_once(kind: type[BaseModel], body: dict[str, Any]) -> None:
     with pytest.raises(ValidationError) as failure:
         kind.model_validate(body)
     # One for each member of a union.

@@ -206,7 +206,7 @@ def test_retrieval_is_seen_with_its_stages(world: World) -> None:
     assert all(span.parent_span_id in known for name, each in spans.items() for span in each if name != "request")
 
 
-def test_other_services_are_told_of_the_trace_and_of_nothing_else(world: World) -> None:
+def test_other_services_learn_only_the_trace(world: World) -> None:
     world.elsewhere.headers.clear()
     sent = {"traceparent": f"00-{TRACE[::-1]}-{CALLER}-01", "tracestate": "congo=t61rcWkgMzE,rojo=1", **PRIVATE}
     ask(world, "document-qa", "How long is the warranty for parts?", sent, options={"mode": "generative"})
@@ -223,7 +223,7 @@ def test_other_services_are_told_of_the_trace_and_of_nothing_else(world: World) 
             assert not any(value in str(headers) for value in PRIVATE.values())
 
 
-def test_what_a_caller_does_not_sample_the_next_one_is_told_so(world: World) -> None:
+def test_the_next_service_learns_that_a_trace_is_not_sampled(world: World) -> None:
     world.elsewhere.headers.clear()
     ask(world, "far", "Unsampled?", {"traceparent": f"00-{'1' * 32}-{CALLER}-00", "tracestate": "no/good ="})
     (headers,) = world.elsewhere.headers["/v1/chat/completions"]

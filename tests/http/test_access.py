@@ -303,7 +303,7 @@ def test_sums_over_all_tenants_need_a_scope_of_their_own(server: Server, keys: d
     assert server.call("GET", f"/v1/costs?{query}", key=keys["admin"])[0] == 200
 
 
-def test_sums_over_all_tenants_are_sums_and_are_told(server: Server, keys: dict[str, str]) -> None:
+def test_sums_over_all_tenants_are_right_and_leave_a_record(server: Server, keys: dict[str, str]) -> None:
     for name in ("worker", "stranger"):
         assert server.call("POST", "/v1/chat/completions", ask(CHAT, "Hi", max_tokens=2), keys[name])[0] == 200
     lines = server.call("GET", "/v1/costs?by=tenant&by=model")[1]["data"]

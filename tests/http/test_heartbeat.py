@@ -93,7 +93,7 @@ async def post(app: FastAPI, path: str, **more: Any) -> Any:
 
 
 @pytest.mark.parametrize("path", ROUTES)
-async def test_a_long_wait_for_the_first_word_is_told(path: str) -> None:
+async def test_a_long_wait_for_the_first_word_is_reported(path: str) -> None:
     reply = await post(app(Slow(0.6, *SAID), heartbeat_s=0.05), path, stream=True)
     assert reply.status == 200
     assert reply.headers["content-type"] == ["text/event-stream; charset=utf-8"]
@@ -112,7 +112,7 @@ async def test_a_failure_behind_a_heartbeat_is_a_frame(path: str) -> None:
     assert quick.status == 503
 
 
-async def test_silence_between_words_is_told_and_frames_stay_whole() -> None:
+async def test_silence_between_words_is_reported_and_frames_stay_whole() -> None:
     reply = await post(app(Slow(0.0, *SAID, between=0.5), heartbeat_s=0.05), "/v1/chat/completions", stream=True)
     assert WAITING in reply.body
     assert not reply.body.startswith(WAITING) or b"x-model" not in reply.headers

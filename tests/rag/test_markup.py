@@ -250,7 +250,7 @@ def test_an_escaped_space_belongs_to_the_word_of_a_macro() -> None:
     assert shown(read(page, "t.1")) == ["--limit PERCENT: Stop at it.", "-o FILE, --out FILE: Write."]
 
 
-def test_what_only_looks_like_one_is_none() -> None:
+def test_a_lookalike_is_not_one() -> None:
     assert detect(b"Notes on release 1.1 of it.\n", "notes.1")[0] == "text"
     assert detect(b"-----BEGIN PGP SIGNATURE-----\n", "file.asc")[0] == "text"
 

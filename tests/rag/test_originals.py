@@ -93,7 +93,7 @@ async def test_no_page_makes_a_large_picture(parser: Parser) -> None:
         assert drawn.width * drawn.height <= 1.1 * MAX_PIXELS, (width, height)
 
 
-async def test_what_cannot_be_drawn_is_told(parser: Parser) -> None:
+async def test_what_cannot_be_drawn_is_reported(parser: Parser) -> None:
     for data, name, page in ((b"Hello.", "a.txt", 1), (b"%PDF-1.7 x", "a.pdf", 1), (WARRANTY.read_bytes(), "a.pdf", 4)):
         with pytest.raises(UnreadableDocument):
             await parser.draw(data, name, page)

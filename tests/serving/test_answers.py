@@ -193,7 +193,7 @@ async def test_a_short_question_is_read_with_what_was_said_before_it() -> None:
     assert (await home.ask("", messages=(*said, asked))).text == REASON
 
 
-async def test_what_was_wrong_is_told_and_asked_again() -> None:
+async def test_what_was_wrong_is_reported_and_asked_again() -> None:
     home = house([RUDE, NICE], toxicity="retry")
     answer = await home.ask("How does bread rise?")
     assert answer.text == NICE

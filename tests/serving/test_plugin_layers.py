@@ -165,7 +165,7 @@ def test_the_version_of_a_policy_tells_of_its_plugins() -> None:
     assert len({policy("refuse").version, policy("flag").version, GuardPolicy().version}) == 3
 
 
-def test_guards_that_no_policy_asks_are_not_made_and_unknown_ones_are_told() -> None:
+def test_guards_that_no_policy_asks_are_not_made_and_unknown_ones_are_reported() -> None:
     registry = plugins.Registry()
     registry.add(GUARD, "loud", lambda host: Loud())
     registry.add(GUARD, "unused", lambda host: 1 / 0)  # type: ignore[arg-type, return-value]
@@ -201,7 +201,7 @@ async def test_a_layer_of_the_call_ring_sees_every_call() -> None:
     assert PASSED == ["Retry"]
 
 
-def test_layers_are_in_their_places_and_an_unknown_place_is_told() -> None:
+def test_layers_are_in_their_places_and_an_unknown_place_is_reported() -> None:
     class One(Layer): ...
 
     class Two(Layer): ...

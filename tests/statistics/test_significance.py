@@ -112,7 +112,7 @@ def test_what_cannot_be_compared_is_refused() -> None:
         interval([])
 
 
-def test_values_of_one_cluster_are_alike() -> None:
+def test_values_of_one_cluster_depend_on_each_other() -> None:
     values = [1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0]
     alone = clustered(values, [""] * 12)
     together = clustered(values, [str(number // 3) for number in range(12)])

@@ -32,7 +32,7 @@ def test_there_is_one_newest_revision() -> None:
     assert ScriptDirectory.from_config(chain.configuration()).get_heads() == [HEAD]
 
 
-def test_each_link_is_named_by_its_number_of_which_the_newest_has_the_greatest() -> None:
+def test_links_have_ascending_numbers() -> None:
     """So the newest is known by its name."""
     links = {path.name[:4]: path for folder in chain.folders() for path in folder.glob("[0-9]*.py")}
     assert len(links) == sum(len(list(folder.glob("[0-9]*.py"))) for folder in chain.folders())

@@ -50,7 +50,7 @@ async def test_a_damaged_table_is_named_and_the_others_answer(tmp_path: Path) ->
         assert await opened.problem() == ""
 
 
-async def test_a_clock_that_was_set_back_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_clock_that_was_set_back_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real, real_ns = time.time, time.time_ns
     async with stores.open(Settings(home=tmp_path)) as opened:
         await opened.events.append(EventRecord("e1", real(), "acme", "t", "", read("call", {})))

@@ -24,7 +24,7 @@ def test_the_latest_are_kept(tmp_path: Path) -> None:
     assert (found / "weights").read_text() == "10"
 
 
-def test_one_that_was_not_completed_is_none(tmp_path: Path) -> None:
+def test_an_uncompleted_one_does_not_count(tmp_path: Path) -> None:
     checkpoints.save(tmp_path, 1, lambda folder: _write("1", folder))
 
     def breaks(folder: Path) -> None:

@@ -71,7 +71,7 @@ def test_a_run_that_is_asked_to_stop_can_go_on(tmp_path: Path, stop: str) -> Non
     assert child.main(str(tmp_path)) == child.MADE
 
 
-def test_a_failure_is_told_with_its_field(tmp_path: Path) -> None:
+def test_a_failure_is_reported_with_its_field(tmp_path: Path) -> None:
     folder = _folder(tmp_path, RunRequest("count"), rows=0)
 
     assert child.main(str(tmp_path)) == child.FAILED

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from mainspring_sample.brevity import Brevity
+from mainspring_sample.hello import FEATURE
 from mainspring_sample.lamps import lamps
 from mainspring_sample.loud import Loud
 from mainspring_sample.shout import Shout
@@ -13,8 +14,17 @@ from prometheus_client import CollectorRegistry
 from mainspring.agents.tools.base import Toolset
 from mainspring.engines.chat.responder import ModelResponder
 from mainspring.engines.scripted import ScriptedEngine
+from mainspring.feature import Feature
 from mainspring.rag.triad.live import GivenAnswer
-from mainspring.testing import ApplicationSuite, EngineSuite, GuardSuite, MetricSuite, ParserSuite, ToolsetSuite
+from mainspring.testing import (
+    ApplicationSuite,
+    EngineSuite,
+    FeatureSuite,
+    GuardSuite,
+    MetricSuite,
+    ParserSuite,
+    ToolsetSuite,
+)
 
 
 class TestParrot(EngineSuite):
@@ -70,3 +80,9 @@ class TestLamps(ToolsetSuite):
     @pytest.fixture
     def toolset(self) -> Toolset:
         return lamps({})
+
+
+class TestHello(FeatureSuite):
+    @pytest.fixture
+    def feature(self) -> Feature:
+        return FEATURE

@@ -1,4 +1,4 @@
-"""How an agent hands a conversation to people, whoever keeps their cases.
+"""How an agent hands a conversation to people, independent of what keeps their cases.
 
 A tool of an agent opens a case at the desk that it was given; the service of a feature is one
 (``Services.perhaps(Desk)``).

@@ -84,7 +84,7 @@ class History(Protocol):
 
 
 class NoHistory:
-    """A run of which nothing is kept."""
+    """A run that keeps nothing."""
 
     def __init__(self, run_id: str = "") -> None:
         self.run_id = self.origin = run_id or "run_" + secrets.token_hex(12)

@@ -1,6 +1,6 @@
 """How the code that runs agents and the keeper of their runs meet, without knowing each other.
 
-Whoever serves an agent asks ``Histories`` for the history of each run, and says how it ended; the service of a feature
+The server of an agent asks ``Histories`` for the history of each run, and says how it ended; the service of a feature
 is one (``Services.fitting(Histories)``). The keeper starts a run again by asking the served agent once more, with
 ``options.run``. A served agent that is an ``AgentPlayer`` can be replayed.
 """
@@ -72,7 +72,7 @@ class BackgroundRuns(Protocol):
         ...
 
     async def run_standing(self, tenant: str, run_id: str) -> RunStanding:
-        """For whoever may see what the run works on. Raises ``NotFound``."""
+        """For callers who may see what the run works on. Raises ``NotFound``."""
         ...
 
     async def cancel_run(self, principal: Principal, run_id: str) -> None:
@@ -115,7 +115,7 @@ class AgentPlayer(Protocol):
 
 
 class NoHistories:
-    """Runs of which nothing is kept."""
+    """Runs that keep nothing."""
 
     async def open_run(
         self,

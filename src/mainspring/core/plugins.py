@@ -112,7 +112,7 @@ class Kind(Generic[P, T]):
 
 
 class NotWanted(Exception):
-    """Raised by a factory whose result the settings do not ask for: the part is left out without a warning."""
+    """A factory raises this when the settings do not ask for its result: the part is left out without a warning."""
 
 
 class Registry:

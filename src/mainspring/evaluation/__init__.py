@@ -1,1 +1,2 @@
-"""What the features of evaluation, data and training share: examples, answers to them, scorers, and interactions."""
+"""The common part of the features of evaluation, data and training: examples, answers to them, scorers, and
+interactions."""

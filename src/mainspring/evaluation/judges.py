@@ -33,7 +33,7 @@ class MeasuredJudges(Protocol):
 
 @runtime_checkable
 class VersionedJudge(Protocol):
-    """A responder that judges, of which other versions can be asked."""
+    """A responder that judges. Its other versions can be asked, too."""
 
     def judge_version(self, number: int) -> Responder:
         """What judges by this version."""

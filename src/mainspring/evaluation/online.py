@@ -10,11 +10,11 @@ count a user once however often they come: see ``statistics.significance``.
 
 | metric | of what | counts |
 |---|---|---|
-| ``acceptance`` | suggestions of which was told whether they were taken | the latest told value is at least .5 |
+| ``acceptance`` | suggestions with a report whether they were taken | the latest told value is at least .5 |
 | ``thumbs`` | ratings, the latest of each person and answer | thumbs up |
-| ``completion`` | tasks of which was told how they ended | the latest told value is at least .5 |
+| ``completion`` | tasks with a report of how they ended | the latest told value is at least .5 |
 | ``time_to_complete`` | users with completed tasks | the median of the users' medians, in seconds |
-| ``conversion`` | users that were active | of whom a conversion was told |
+| ``conversion`` | users that were active | with a reported conversion |
 | ``retention`` | users in a period, for each whole period but the last | active in the next period, too |
 | ``day_1``, ``day_7``, ``day_28`` | users whose day so many days after their first is over | active on that day |
 """
@@ -65,7 +65,7 @@ class _Episode:
 
 @dataclass(slots=True)
 class _Told:
-    """The latest value of a metric that was told of an episode."""
+    """The latest value that was reported of an episode for a metric."""
 
     value: float
     at: float

@@ -1,8 +1,8 @@
 """Which answers are looked at: all of some strata, and a known share of the rest.
 
 Every answer is in one stratum. The certain strata (errors, refusals, thumbs-down) are taken in full, the rest with a
-known probability. The draw depends on the answer's id alone: whoever draws a smaller share gets a part of what a larger
-share gets, so that people label answers that a judge has scored.
+known probability. The draw depends on the answer's id alone: a smaller share is a part of a larger one, so that people
+label answers that a judge has scored.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Numbers of a feature that somebody should be told of when they are wrong: the monitor makes alerts of them."""
+"""Numbers of a feature that somebody should know of when they are wrong: the monitor makes alerts of them."""
 
 from __future__ import annotations
 

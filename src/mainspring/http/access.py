@@ -50,7 +50,7 @@ DECLARED = HTTPBearer(
 class Caller:
     """A FastAPI dependency: the Context of a caller who has ``scope`` (empty: of anyone who has a key).
 
-    ``admit`` checks the key, and needs nothing but the request's headers; routes call it before they read a body.
+    ``admit`` checks the key and needs only the request's headers; routes call it before they read a body.
     """
 
     def __init__(

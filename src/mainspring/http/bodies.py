@@ -62,8 +62,8 @@ Tokens = Annotated[list[Annotated[int, Field(ge=0, lt=2**31)]], Field(min_length
 class Body(BaseModel):
     """Base of request bodies. An unknown field is an ``UNKNOWN_FIELD`` error with ``name`` and ``nearest``.
 
-    An explicit null equals absence, but for a required field and one whose own values include null. Fields marked
-    ``Hint`` and ``Refused`` (see ``http.fields``) are accepted or refused by rule.
+    An explicit null equals absence, except for a required field and for one whose own values include null. Fields
+    marked ``Hint`` and ``Refused`` (see ``http.fields``) are accepted or refused by rule.
     """
 
     model_config = ConfigDict(extra="forbid", protected_namespaces=())

@@ -31,7 +31,7 @@ class BodiesInFlight:
         return self._sum
 
     def of(self, tenant: str) -> HeldBody:
-        """The body of one request, of which nothing was read."""
+        """The body of one request, before anything is read."""
         return HeldBody(self, tenant)
 
     def _take(self, tenant: str, size: int, own: int) -> None:

@@ -1,4 +1,4 @@
-"""Requests that are sent again: the same ``Idempotency-Key`` creates something once and is answered alike for a day.
+"""Requests that are sent again: the same ``Idempotency-Key`` creates something once and gets the same answer for a day.
 
 A client that did not receive an answer cannot know whether the request was executed; with a key it can send the request
 again. A key belongs to the API key that sent it and to one route. While the first request runs, those that follow it

@@ -82,7 +82,7 @@ class UnderPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """The way of a request: ``responder`` is the request ring over everything in ``registry``.
+    """The path of a request: ``responder`` is the request ring over everything in ``registry``.
 
     ``chat`` and ``embedding`` are the models within their call rings, for rooms that call models themselves; what
     ``shown`` ones write passes the output guard. ``charge`` limits work outside of the ring. ``charged`` makes
@@ -177,7 +177,7 @@ async def open(  # noqa: A001
 
 
 def _cost_watch(settings: Settings, stores: Stores, telemetry: Telemetry) -> CostWatch:
-    """It watches already."""
+    """It has started watching."""
     least = round(settings.prices.anomaly_usd * NANO)
     watch = CostWatch(stores.ledger, stores.events, telemetry.metrics, least=least)
     watch.start()

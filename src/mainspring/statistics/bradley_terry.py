@@ -2,7 +2,7 @@
 
 A vote says which of two answers was better, or that neither was. With ``style`` the ratings are what voters would say
 of answers of one style: how much longer an answer is, say, enters the same regression beside the models (Li et al.,
-"Does style matter?", LMSYS 2024). Intervals are from the sandwich estimator, clustered by voter where voters are told:
+"Does style matter?", LMSYS 2024). Intervals are from the sandwich estimator, clustered by voter where voters are known:
 a voter who votes a hundred times is one opinion, not a hundred.
 """
 

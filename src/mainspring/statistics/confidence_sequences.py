@@ -59,7 +59,7 @@ def betting(
     for n in at:
         part, stake = scaled[:n], stakes[:n]
         bottom = max(bottom, _bound(part, stake, most))
-        # What is said of a value's mean from above is said of 1 - value from below.
+        # An upper bound of the mean is 1 minus a lower bound of the mean of 1 - value.
         top = min(top, 1 - _bound(1 - part, stake, most))
         if bottom > top:
             # The true mean is outside with a chance of at most alpha; an interval stays one.

@@ -116,7 +116,7 @@ def running_server(context: typer.Context) -> Server | None:
 def reach(request: urllib.request.Request, timeout_s: float) -> Any:
     """The answer to ``request``. Raises ``OSError``; an answer that is an error is ``urllib.error.HTTPError``."""
     host = (urllib.parse.urlsplit(request.full_url).hostname or "").lower()
-    # No proxy reaches this machine, and none is to be given its key.
+    # No proxy reaches this machine, and none should get its key.
     proxies = urllib.request.ProxyHandler({} if host.startswith("127.") or host in _HERE else None)
     # Not urlopen, which remembers the proxies of its first call for the whole process.
     return urllib.request.build_opener(proxies).open(request, timeout=timeout_s)

@@ -30,10 +30,13 @@ if TYPE_CHECKING:
     from mainspring.testing.parsers import ParserSuite
     from mainspring.testing.rerankers import RerankerSuite
     from mainspring.testing.scorers import ScorerSuite
+    from mainspring.testing.suites.chat_rerankers import ChatRerankerSuite
     from mainspring.testing.suites.connectors import ConnectorSuite
     from mainspring.testing.suites.databases import DatabaseSuite
+    from mainspring.testing.suites.features import FeatureSuite
     from mainspring.testing.suites.layers import LayerSuite
     from mainspring.testing.suites.recipes import RecipeSuite
+    from mainspring.testing.suites.sandboxes import SandboxSuite
     from mainspring.testing.suites.speech import TranscriberSuite, VoiceSuite
     from mainspring.testing.suites.toolsets import ToolsetSuite
     from mainspring.testing.suites.web_search import WebSearchSuite
@@ -42,17 +45,20 @@ if TYPE_CHECKING:
 __all__ = [
     "ApplicationSuite",
     "CacheSuite",
+    "ChatRerankerSuite",
     "ChunkerSuite",
     "ConnectorSuite",
     "DatabaseSuite",
     "EmbedderSuite",
     "EngineSuite",
+    "FeatureSuite",
     "GuardSuite",
     "LayerSuite",
     "MetricSuite",
     "ParserSuite",
     "RecipeSuite",
     "RerankerSuite",
+    "SandboxSuite",
     "ScorerSuite",
     "ToolsetSuite",
     "TranscriberSuite",
@@ -66,17 +72,20 @@ __all__ = [
 _MODULES = {
     "ApplicationSuite": "applications",
     "CacheSuite": "caches",
+    "ChatRerankerSuite": "suites.chat_rerankers",
     "ChunkerSuite": "chunkers",
     "ConnectorSuite": "suites.connectors",
     "DatabaseSuite": "suites.databases",
     "EmbedderSuite": "embedders",
     "EngineSuite": "engines",
+    "FeatureSuite": "suites.features",
     "GuardSuite": "guards",
     "LayerSuite": "suites.layers",
     "MetricSuite": "metrics",
     "ParserSuite": "parsers",
     "RecipeSuite": "suites.recipes",
     "RerankerSuite": "rerankers",
+    "SandboxSuite": "suites.sandboxes",
     "ScorerSuite": "scorers",
     "ToolsetSuite": "suites.toolsets",
     "TranscriberSuite": "suites.speech",

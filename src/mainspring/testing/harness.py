@@ -4,9 +4,9 @@
     python -m mainspring.testing.harness run --model mainspring --tasks hellaswag \\
         --model_args model=smollm2-135m-instruct,base_url=http://127.0.0.1:8000/v1
 
-Arguments after the module's name are those of ``lm-eval``. The module needs nothing but ``lm_eval`` and Python, so that
-it may be copied into another environment. The harness's own ``local-completions`` needs a tokenizer beside the server,
-and the likeliest token of each place of a prompt, which OpenVINO does not tell. Here texts are sent as they are: a
+Arguments after the module's name are those of ``lm-eval``. The module needs only ``lm_eval`` and Python, so it can be
+copied into another environment. The harness's own ``local-completions`` needs a tokenizer beside the server, and the
+likeliest token of each place of a prompt, which OpenVINO does not tell. Here texts are sent as they are: a
 continuation's tokens are found by their places in the answer, and whether it is what the model says by itself is found
 by having the model go on with the context.
 

@@ -104,7 +104,7 @@ class Folder:
 
     def log(self, step: int, figures: Mapping[str, float]) -> None:
         """Keep figures of a step. After ``POINTS`` each tenth is kept, after as many more each hundredth and so on, but
-        always one that has a figure which the one before has not: whoever draws the curve reads all that there is."""
+        always one that has a figure which the one before has not: the drawing of a curve reads all that there is."""
         if self._points is None:
             self._points = sum(1 for _ in self._lines("metrics.jsonl"))
         names = frozenset(figures)
@@ -177,8 +177,8 @@ class Folder:
 
 
 def cut(path: Path, most: int) -> None:
-    """Keep the newer half of a file of lines that has more than ``most`` bytes, whoever has it open to add lines. What
-    is written meanwhile may get lost."""
+    """Keep the newer half of a file of lines that has more than ``most`` bytes, even while others have it open to add
+    lines. What is written meanwhile may get lost."""
     with contextlib.suppress(FileNotFoundError), path.open("r+b") as file:
         if file.seek(0, os.SEEK_END) <= most:
             return

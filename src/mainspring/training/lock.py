@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-# Whoever looks for the holder has the lock shared for a moment.
+# A process that looks for the holder has the lock shared for a moment.
 _LOOKED_AT_S = 0.25
 
 

@@ -152,7 +152,7 @@ class Versions(Protocol):
         ...
 
     async def engine(self, tenant: str, label: str) -> Encoder:
-        """The loaded encoder of a version that is served; whoever keeps versions closes it. Raises ``NotFound``,
+        """The loaded encoder of a version that is served; the keeper of versions closes it. Raises ``NotFound``,
         ``Conflict`` if it is not served."""
         ...
 
@@ -187,8 +187,8 @@ class Candidate:
     version: str = ""
     """The version of training that it is, if it is one."""
     groups: frozenset[str] = field(default=frozenset(), compare=False)
-    """Those that a reader of what it was made of needs, as far as whoever made it knows; the door finds those of
-    versions and answers itself."""
+    """Those that a reader of what it was made of needs, as far as its maker knows; the door finds those of versions and
+    answers itself."""
 
     @property
     def id(self) -> str:

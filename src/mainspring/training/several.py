@@ -73,7 +73,7 @@ def several(folder: Folder, size: int) -> int:
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir()
     child = (sys.executable, "-m", "mainspring.training.child", str(folder.path), str(os.getpid()), "held")
-    # They ask each other after each step: what one was told holds for all.
+    # They ask each other after each step: a request to one holds for all.
     signal.signal(signal.SIGTERM, lambda *_: folder.stop())
     begun = [subprocess.Popen(child, env=own) for own in surroundings(str(place.absolute()), size)]  # noqa: S603 - our own
     status = _over(begun)

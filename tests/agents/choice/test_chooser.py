@@ -166,7 +166,7 @@ async def test_examples_decide_where_words_differ() -> None:
     assert (choice.way, choice.calls[0].name) == ("examples", "get_order_status")
 
 
-async def test_tools_that_fit_alike_are_left_to_a_model_that_can_choose() -> None:
+async def test_a_model_chooses_among_tools_that_fit_equally() -> None:
     cancel = declared("cancel_order", "Cancel an order", order_id={"type": "string"})
     give_back = declared("return_order", "Return an order", order_id={"type": "string"})
     said = Message("user", "Please cancel or return the order A-1234")

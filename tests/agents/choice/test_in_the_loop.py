@@ -147,6 +147,6 @@ async def test_a_model_that_misreads_results_is_not_asked_to_word_them(trust: bo
         (list(range(25)), "\n".join([*map(str, range(20)), "(5 more)"])),
     ],
 )
-def test_results_are_told_as_they_are(output: Any, text: str) -> None:
+def test_results_are_shown_as_they_are(output: Any, text: str) -> None:
     assert plainly.told([ToolResult(output)]) == text
     assert plainly.told([ToolResult(None, "It is closed."), ToolResult(output)]).startswith("It is closed.")

@@ -33,7 +33,7 @@ async def test_the_last_step_is_an_answer_without_tools() -> None:
     ("limits", "limit"),
     [(Limits(tokens=40), "tokens"), (Limits(wall_s=0), "time"), (Limits(steps=0), "steps")],
 )
-async def test_a_limit_ends_the_run_and_the_user_is_told(limits: Limits, limit: str) -> None:
+async def test_a_limit_ends_the_run_and_the_user_sees_it(limits: Limits, limit: str) -> None:
     found = await ran(LlmAgent(name="a", tools=[look], limits=limits), _wandering)
     assert (found.outcome.limit, found.outcome.finish) == (limit, "length")
     assert _limits(found) == [limit]
@@ -102,7 +102,7 @@ async def test_a_call_whose_result_changes_is_progress() -> None:
     assert found.outcome.text == "six"
 
 
-async def test_nothing_but_failures_is_no_progress() -> None:
+async def test_failures_alone_are_no_progress() -> None:
     found = await ran(
         LlmAgent(name="a", limits=Limits(steps=100)), lambda request: [("nothing", {"n": len(request.messages)})]
     )

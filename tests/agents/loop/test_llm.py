@@ -50,7 +50,7 @@ async def test_untrusted_results_stand_between_delimiters_and_trusted_ones_do_no
     assert plain.content == "plain"
 
 
-async def test_calls_of_a_turn_run_side_by_side_and_are_told_in_order() -> None:
+async def test_calls_of_a_turn_run_side_by_side_and_are_reported_in_order() -> None:
     both = asyncio.Barrier(2)
 
     async def first() -> str:

@@ -92,7 +92,7 @@ async def test_no_attempt_succeeds_in_gvisor(target: dict[str, str]) -> None:
     assert (await box.run("6 * 7")).value == 42
 
 
-async def test_what_is_missing_is_told_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_is_missing_is_reported_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     for box, word in ((GvisorSandbox(), "runsc"), (BubblewrapSandbox(), "bubblewrap")):
         with pytest.raises(SettingsError, match=word):

@@ -117,7 +117,7 @@ async def test_only_what_may_pass_is_tried_again_and_only_if_it_may_be_repeated(
     assert tried == 1
 
 
-async def test_an_unexpected_failure_is_told_without_its_words_and_the_runs_own_end_is_raised() -> None:
+async def test_an_unexpected_failure_is_reported_without_its_words_and_the_runs_own_end_is_raised() -> None:
     def broken() -> str:
         """Breaks."""
         raise RuntimeError("password hunter2 in /etc/secret")

@@ -79,7 +79,7 @@ def test_searches_and_documents_of_a_server_and_of_a_home_are_told_alike(there: 
     assert SOURCE in there("search", "handbook", "moka pot").stdout
 
 
-def test_what_is_not_there_is_told_in_the_server_s_words(there: Run) -> None:
+def test_what_is_not_there_is_reported_in_the_server_s_words(there: Run) -> None:
     for arguments in (("search", "nowhere", "x"), ("documents", "nowhere"), ("ask", "nowhere", "x")):
         done = there(*arguments, "--json")
         assert done.exit_code == 1 or done.exception is not None, arguments

@@ -64,7 +64,7 @@ def test_for_people_it_is_two_tables(command: Command) -> None:
     assert "environment MAINSPRING_HOME" in shown
 
 
-def test_what_lets_nobody_in_or_nothing_out_is_told(command: Command) -> None:
+def test_settings_that_let_nobody_in_or_nothing_out_are_reported(command: Command) -> None:
     (command.place / "mainspring.yaml").write_text(
         "gateway:\n"
         "  host: 0.0.0.0\n"
@@ -83,7 +83,7 @@ def test_what_lets_nobody_in_or_nothing_out_is_told(command: Command) -> None:
         assert checks["residency"]["state"] == state
 
 
-def test_what_a_server_would_not_start_with_is_told(command: Command) -> None:
+def test_what_a_server_would_not_start_with_is_reported(command: Command) -> None:
     (command.place / "mainspring.yaml").write_text(
         "models: {remote: {far: {url: 'http://127.0.0.1:9/v1', model: x, price_input: 1.0}}}\n"
         "stores: {database: 'postgresql://ms:opensesame@127.0.0.1:9/ms'}\n"
@@ -116,7 +116,7 @@ def test_a_router_that_nobody_graded_is_told_to_be_off(command: Command) -> None
     assert "fitted for smollm2-135m-instruct, not for far" in checks["auto"]["detail"]
 
 
-def test_names_that_are_given_twice_are_told(command: Command) -> None:
+def test_names_that_are_given_twice_are_reported(command: Command) -> None:
     (command.place / "mainspring.yaml").write_text(
         "models: {remote: {far: {url: 'http://127.0.0.1:9/v1', model: x}}}\n"
         "prices: {book: nothing.jsonl}\n"

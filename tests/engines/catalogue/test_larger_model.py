@@ -115,7 +115,7 @@ def test_it_stops_in_the_midst_and_says_how_far_it_was() -> None:
     assert not running._thread.is_alive()
 
 
-def test_a_failure_is_told() -> None:
+def test_a_failure_is_reported() -> None:
     pulls = Pulls(ModelError("the disk is full"))
     running = behind(pulls, lambda _: None)
     running.start()

@@ -293,7 +293,7 @@ def test_a_second_process_is_told_to_wait(world: World) -> None:
     world.puller.pull("tiny-encoder")
 
 
-def test_a_full_disk_is_told_beforehand(world: World) -> None:
+def test_a_full_disk_is_reported_beforehand(world: World) -> None:
     world.catalogue["tiny-encoder"]["files"][2]["size_bytes"] = 10**17
     with pytest.raises(ModelError, match=r"needs about .* GB .* are free.*models\.directory"):
         world.puller.pull("tiny-encoder")

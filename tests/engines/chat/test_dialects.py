@@ -164,9 +164,7 @@ FRAGMENTS = st.sampled_from(
 
 
 @given(st.sampled_from(ALL), st.lists(FRAGMENTS, max_size=10), st.lists(st.integers(0, 300), max_size=8))
-def test_whatever_is_written_is_read_alike_in_any_pieces(
-    dialect: Dialect, fragments: list[str], places: list[int]
-) -> None:
+def test_text_reads_the_same_in_any_pieces(dialect: Dialect, fragments: list[str], places: list[int]) -> None:
     text = "".join(fragments)
     assert read(cut(text, places), dialect) == read([text], dialect)
 
@@ -202,7 +200,7 @@ def test_an_endless_call_is_given_up(dialect: Dialect) -> None:
     assert "".join(event.text for event in events if isinstance(event, Text)) == text
 
 
-def test_the_dialect_is_told_by_the_template() -> None:
+def test_the_template_shows_the_dialect() -> None:
     shown = "{% if tools %}{{ tools | tojson }}{% endif %}"
     templates = {
         HERMES: "<tool_call>{{ x }}</tool_call>",

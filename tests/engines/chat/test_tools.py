@@ -133,7 +133,7 @@ def test_the_constraint_admits_exactly_the_calls_of_its_tools() -> None:
 
 
 @given(st.integers(1, 9))
-def test_reasoning_is_told_from_the_answer(size: int) -> None:
+def test_reasoning_is_distinguished_from_the_answer(size: int) -> None:
     text = "<think>\nhm </thin> so\n</think>\n\nIt <think> is"
     parser = ReasoningParser()
     pieces = [text[at : at + size] for at in range(0, len(text), size)]

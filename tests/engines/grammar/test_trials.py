@@ -177,7 +177,7 @@ async def test_nobody_waits_for_a_grammar_whose_caller_left(trial: Trial, monkey
     assert await trial.does("next") == ""
 
 
-def test_the_compiler_is_nice_to_whoever_is_served_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_compiler_gives_way_to_requests(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[int] = []
 
     class Stopped(Exception):

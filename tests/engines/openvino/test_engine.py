@@ -266,7 +266,7 @@ async def test_the_cached_part_of_a_prompt_is_counted(engine: OpenVinoEngine) ->
     assert 0.8 * second.usage.prompt_tokens < second.usage.cached_tokens < second.usage.prompt_tokens
 
 
-async def test_the_likeliest_token_of_a_greedy_answer_is_told(engine: OpenVinoEngine) -> None:
+async def test_the_likeliest_token_of_a_greedy_answer_is_reported(engine: OpenVinoEngine) -> None:
     found = await run(engine, job("Name a colour.", max_tokens=4, logprobs=1))
     told = [each for event in found.events if isinstance(event, Text) for each in event.logprobs]
     assert told

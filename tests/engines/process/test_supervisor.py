@@ -132,7 +132,7 @@ async def test_too_slow_to_load(child: Child) -> None:
     await supervisor.close()
 
 
-async def test_death_is_told_and_repaired(child: Child) -> None:
+async def test_death_is_reported_and_repaired(child: Child) -> None:
     supervisor = child.supervise(ECHO)
     await supervisor.start()
     first = supervisor.pid
@@ -235,7 +235,7 @@ async def test_a_child_that_served_once_is_tried_for_ever(child: Child) -> None:
 
 
 @pytest.mark.parametrize("whole", [True, False])
-async def test_a_crash_is_told_from_a_broken_file(child: Child, whole: bool) -> None:
+async def test_a_crash_is_distinguished_from_a_broken_file(child: Child, whole: bool) -> None:
     weights = child.directory / "weights.bin"
     weights.write_bytes(b"as pulled")
     pulled = SimpleNamespace(

@@ -41,7 +41,7 @@ async def test_tenants_take_turns() -> None:
     await works.start("d0")
 
 
-async def test_whoever_leaves_passes_the_turn_on() -> None:
+async def test_a_request_that_leaves_passes_its_turn_on() -> None:
     turns = Turns()
     works = Works(turns)
     async with turns.turn("z"):

@@ -268,7 +268,7 @@ async def test_late_failures_are_raised_late(pieces: tuple[bytes, ...], says: st
             await read(stream)
 
 
-async def test_an_empty_stream_is_an_error_and_a_finish_without_done_is_none() -> None:
+async def test_an_empty_stream_is_an_error_and_a_finish_without_done_is_not() -> None:
     async with upstream(streams(b"")) as (engine, _):
         with pytest.raises(UpstreamError, match="cut"):
             await engine.generate(ask())

@@ -100,7 +100,7 @@ async def test_a_tools_result_goes_back(asked: Engine, upstream: Upstream) -> No
 
 
 @needs_any_llm
-async def test_a_limit_of_tokens_is_told(asked: Engine, upstream: Upstream, provider: str) -> None:
+async def test_a_limit_of_tokens_is_reported(asked: Engine, upstream: Upstream, provider: str) -> None:
     upstream.ended = {"gemini": "MAX_TOKENS", "cohere": "MAX_TOKENS", "azure": "length"}[provider]
     assert (await read(asked, job(max_tokens=3)))[-1] == Finish("length")
 

@@ -125,7 +125,7 @@ async def test_the_server_does_not_outlive_the_process_that_keeps_it() -> None:
         assert await ended(pid)
 
 
-async def test_a_model_that_cannot_be_loaded_is_told_in_its_own_words() -> None:
+async def test_a_model_that_cannot_be_loaded_is_reported_in_its_own_words() -> None:
     engine = VllmEngine("v", VllmModel(model="broken", command=FAKE, environment={"WHERE": "nowhere"}))
     with pytest.raises(ModelError, match=r"ValueError: no such model: nowhere.*models\.vllm\.v"):
         await engine.start()

@@ -65,7 +65,7 @@ async def waiting(house: House) -> int:
     return int(await house.world.system.stores.database.read(lambda connection: connection.execute(count).scalar_one()))
 
 
-async def test_each_state_is_told_in_order_signed_and_again_after_failures(tmp_path: Path) -> None:
+async def test_each_state_is_reported_in_order_signed_and_again_after_failures(tmp_path: Path) -> None:
     async with (
         receiving() as (receiver, url),
         opened(tmp_path / "home", Told(list(ASKS_BACK)), private_hosts=("localhost",)) as house,

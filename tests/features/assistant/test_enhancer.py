@@ -56,7 +56,7 @@ def test_left_as_it_is(typos: Typos, text: str) -> None:
     assert (found.text, found.changes) == (text, ())
 
 
-def test_what_was_changed_is_told(typos: Typos) -> None:
+def test_what_was_changed_is_reported(typos: Typos) -> None:
     found = enhanced("pls tell me the captial", typos)
     assert found.changes == (Change("pls", "please"), Change("captial", "capital"))
 

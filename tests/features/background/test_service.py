@@ -82,7 +82,7 @@ async def test_events_are_read_from_where_a_reader_left(opened: Stores) -> None:
     assert [frame async for frame in run.read(4)] == whole[5:]
 
 
-async def test_a_failure_before_and_within_an_answer_is_told(opened: Stores) -> None:
+async def test_a_failure_before_and_within_an_answer_is_reported(opened: Stores) -> None:
     for said in ([EngineDied("gone")], [Text("one"), EngineDied("gone")]):
         made = background(opened, Recited(*said))
         run = await made.begin(ASKED, Context(ME), {})

@@ -92,7 +92,7 @@ def test_runs_are_those_that_a_plain_comparison_finds() -> None:
         assert all(covered[each.start : each.end] in " ".join(source) for each in found)
 
 
-def test_what_is_cited_is_told_from_what_is_copied() -> None:
+def test_what_is_cited_is_distinguished_from_what_is_copied() -> None:
     said = "one two three four five six seven eight nine ten eleven twelve"
     copied = overlaps([(said, frozenset({2}))], {1: f"zero {said} end", 2: "something else"}, 8)
     assert [(each.source, each.words, each.attributed) for each in copied] == [(1, 12, False)]
@@ -183,7 +183,7 @@ def test_nothing_is_said_twice_in_an_article() -> None:
     assert not assembler.section("Two", [other], 100, 0.3).paragraphs
 
 
-def test_a_question_without_evidence_is_told_and_not_answered() -> None:
+def test_a_question_without_evidence_is_reported_and_not_answered() -> None:
     found = Findings("what about whales?", (note("The frame lasts ten years.", 0),), 0.1)
     made = Assembler().section("Whales", [found], 100, 0.3)
     assert (made.paragraphs, made.missing) == ((), ("what about whales?",))

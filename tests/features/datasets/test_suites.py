@@ -70,7 +70,7 @@ async def test_questions_with_their_passage_and_near_misses_and_nothing_made_up(
     assert "12" not in miss.question
 
 
-async def test_a_model_that_writes_nothing_of_use_is_told(home: Lab) -> None:
+async def test_a_model_that_writes_nothing_of_use_is_reported(home: Lab) -> None:
     home.home.serve("writer", lambda _: ["I cannot do that."])
     with pytest.raises(InvalidRequest, match="wrote no question"):
         await home.data.from_suite(Context(home.who), "suite", SuiteWish("houses", "writer"))
@@ -159,6 +159,6 @@ async def test_a_suite_is_of_a_collection_with_a_model_or_of_traces(home: Lab, w
         await home.data.from_suite(Context(home.who), "suite", wish)
 
 
-async def test_no_recorded_answer_with_a_right_answer_is_told(home: Lab) -> None:
+async def test_no_recorded_answer_with_a_right_answer_is_reported(home: Lab) -> None:
     with pytest.raises(InvalidRequest, match="right answer"):
         await home.data.from_suite(Context(home.who), "suite", SuiteWish(traces=TraceFilter()))

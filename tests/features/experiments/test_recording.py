@@ -117,7 +117,7 @@ async def test_other_questions_make_a_version(home: Lab) -> None:
     assert (found.number, found.examples) == (2, 3)
 
 
-async def test_bounds_are_told(home: Lab) -> None:
+async def test_bounds_are_reported(home: Lab) -> None:
     with pytest.raises(InvalidRequest, match="51 answers are more"):
         await home.experiments.record(home.who, evaluation("small", [1.0] * 51), "quiz")
     for model in "abc":

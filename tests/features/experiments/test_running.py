@@ -125,7 +125,7 @@ async def test_a_cancelled_one_keeps_what_it_has(home: Lab) -> None:
     assert home.asked == 0
 
 
-async def test_drift_between_two_runs_is_told_by_slice(home: Lab) -> None:
+async def test_drift_between_two_runs_is_reported_by_slice(home: Lab) -> None:
     """Small sums get worse and large ones stay: the whole hides what the slice shows."""
     await home.data.add_examples(home.who, "sums", sums(30))
     asked = spec("good", scorers=["exact"])

@@ -155,7 +155,9 @@ async def test_a_cancelled_import_stops_and_keeps_what_it_has(opened: Stores, tm
     assert (after.status, after.position, whole, await counted(opened)) == ("cancelled", 200, False, 400)
 
 
-async def test_faulty_records_are_told_by_number_and_the_others_are_imported(opened: Stores, tmp_path: Path) -> None:
+async def test_faulty_records_are_reported_by_number_and_the_others_are_imported(
+    opened: Stores, tmp_path: Path
+) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text("not json, secret\n[1]\n\n" + json.dumps(many(1)[0]) + '\n{"messages": "x", "choices": 7}\n')
     made = await brought(opened, path, "openai")

@@ -138,7 +138,7 @@ def test_rows_of_tensorzero() -> None:
         {"key": "k", "run_id": None, "id": None},
     ],
 )
-def test_what_is_no_record_is_told_without_its_words(source: str, record: dict[str, Any]) -> None:
+def test_what_is_no_record_is_reported_without_its_words(source: str, record: dict[str, Any]) -> None:
     with pytest.raises((BadRecord, LeftOut)) as caught:
         list(SOURCES[source].drafts(record, ME))
     assert "abc" not in str(caught.value)

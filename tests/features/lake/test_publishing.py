@@ -85,7 +85,7 @@ async def test_each_event_is_published_once(world: World, server: str) -> None:
     assert "reset" not in str(found)
 
 
-async def test_a_server_that_is_away_is_told(world: World) -> None:
+async def test_a_server_that_is_away_is_reported(world: World) -> None:
     pytest.importorskip("nats")
     world = World(world.stores, world.settings.home, nats={"url": f"nats://127.0.0.1:{free_port()}"})
     await world.say("How do I reset it?")

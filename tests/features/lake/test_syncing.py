@@ -179,7 +179,7 @@ async def test_what_a_process_that_died_was_reading_is_read_soon(world: World) -
     assert len(await world.interactions()) == 1
 
 
-async def test_another_process_that_reads_is_waited_for_and_one_that_hangs_is_told(
+async def test_another_process_that_reads_is_waited_for_and_one_that_hangs_is_reported(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await world.say("Hello?")

@@ -73,7 +73,7 @@ async def test_a_long_fault_does_not_become_what_is_usual(tmp_path: Path) -> Non
         assert await here.rules() == [("latency", "support", "firing")]
 
 
-async def test_a_dear_request_is_told_and_one_outlier_is_not(tmp_path: Path) -> None:
+async def test_a_dear_request_is_reported_and_one_outlier_is_not(tmp_path: Path) -> None:
     async with world(tmp_path / "home") as here:
         await here.run(2 * HOUR)
         outlier = here.request(Shape(cost=3e8), here.now, "support", "acme")
@@ -134,7 +134,7 @@ async def test_another_judge_is_no_drop(tmp_path: Path) -> None:
         assert await here.rules() == []
 
 
-async def test_scores_below_their_floor_are_told_without_a_time_before(tmp_path: Path) -> None:
+async def test_scores_below_their_floor_are_reported_without_a_time_before(tmp_path: Path) -> None:
     async with world(tmp_path / "home", quality={"floors": {"faithfulness": 0.7}}) as here:
         await here.run(30 * MINUTE, Shape(faithful=0.75))
         assert await here.rules() == []
@@ -186,7 +186,7 @@ async def test_a_wave_of_refused_requests_is_a_safety_event(tmp_path: Path) -> N
         assert "refused" in alert.summary
 
 
-async def test_an_hour_that_cost_too_much_is_told(tmp_path: Path) -> None:
+async def test_an_hour_that_cost_too_much_is_reported(tmp_path: Path) -> None:
     async with world(tmp_path / "home") as here:
         facts = {"signal": "cost_anomaly", "model": "big", "cost_nanousd": 9, "expected_nanousd": 1}
         await here.stores.events.append(EventRecord("evt_cost_1", here.now, "acme", "", "big", read("cost", facts)))

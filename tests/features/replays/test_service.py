@@ -361,7 +361,7 @@ async def test_an_older_record_says_what_it_lacks(home: Talk) -> None:
     assert "recorded by an earlier version" in made.notices[-1]
 
 
-async def test_what_fails_is_told_as_it_is(home: Talk) -> None:
+async def test_what_fails_is_shown_as_it_is(home: Talk) -> None:
     answer = await ask(home)
     with pytest.raises(MainspringError, match="no model"):
         await replay(home, answer, model="nothing")

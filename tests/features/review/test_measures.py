@@ -136,7 +136,7 @@ def test_estimates_cover_the_approval_of_all_answers_and_the_plain_mean_does_not
     assert np.mean(widths) < 0.85
 
 
-def test_a_stratum_without_labels_is_told_as_not_covered() -> None:
+def test_a_stratum_without_labels_is_shown_as_not_covered() -> None:
     labelled = [
         Labelled("a", True, "down", 1.0),
         Labelled("b", False, "down", 1.0),

@@ -176,7 +176,7 @@ async def frames(world: World, key: Key, run_id: str, **more: Any) -> tuple[byte
     return raw, found
 
 
-async def test_events_are_told_as_they_come_and_again_behind_any(tmp_path: Path) -> None:
+async def test_events_are_shown_as_they_come_and_again_behind_any(tmp_path: Path) -> None:
     async with serving(tmp_path) as (world, robot):
         red = world.keys["red"]
         robot.hold = asyncio.Event()

@@ -13,7 +13,7 @@ ALICE = {"email": "alice.fenwick@post.example", "postcode": "MB4 2QT"}
 READING = ("get_order", "track_shipment", "refund_status")
 
 
-async def test_an_order_of_a_stranger_is_told_from_none_in_no_way(tmp_path: Path) -> None:
+async def test_an_order_of_a_stranger_looks_like_a_missing_one(tmp_path: Path) -> None:
     alice = Customer(tmp_path)
     await alice.call("identify_customer", **ALICE)
     for name in READING:

@@ -183,7 +183,7 @@ async def test_a_search_is_the_callers_and_has_citations() -> None:
     assert result.output["passages"][0]["text"] == "Within 30 days."
 
 
-async def test_a_sandbox_that_is_not_there_is_told(opened: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_sandbox_that_is_not_there_is_reported(opened: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     (tool,) = (await tools(opened, "code_interpreter", {}, sandbox={"kind": "gvisor"})).values()
     with pytest.raises(SettingsError, match="runsc"):

@@ -38,7 +38,7 @@ def test_a_command_trains_in_its_home(tmp_path: Path) -> None:
     assert "step" in err
 
 
-def test_what_is_wrong_is_told(tmp_path: Path) -> None:
+def test_what_is_wrong_is_reported(tmp_path: Path) -> None:
     folder = write(tmp_path / "data", points())
     for words, told in (
         (("lin", "--data", str(folder)), "Did you mean line"),

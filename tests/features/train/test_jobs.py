@@ -40,7 +40,7 @@ async def test_an_order_becomes_a_version(tmp_path: Path) -> None:
         assert [each async for each in home.service.versions("other")] == []
 
 
-async def test_money_without_a_price_is_told(tmp_path: Path) -> None:
+async def test_money_without_a_price_is_reported(tmp_path: Path) -> None:
     async with world(tmp_path, works=False) as home:
         assert any("has no price" in told for told in await home.events((await home.order(usd=1.0)).id))
         assert not any("has no price" in told for told in await home.events((await home.order()).id))

@@ -28,7 +28,7 @@ async def test_a_large_file_is_never_in_memory_as_a_whole(tmp_path: Path) -> Non
             tracemalloc.stop()
 
 
-async def test_the_sides_together_have_a_bound_and_damage_is_told(tmp_path: Path) -> None:
+async def test_the_sides_together_have_a_bound_and_damage_is_reported(tmp_path: Path) -> None:
     async with world(tmp_path, works=False, train={"bytes": 3_000}) as home:
         files, who, bounds = home.stores.files, home.who, home.service.settings
         info = await files.add(who.tenant, "rows.jsonl", b'{"x": 1}\n' * 200, "fine-tune")

@@ -196,7 +196,7 @@ async def test_a_model_of_nonsense_loses_nothing_either(nonsense: Translator, wo
     assert {each for each in wanted if each in text} <= {each for each in wanted if each in made}
 
 
-async def test_a_lost_mark_leads_to_parts_and_is_told() -> None:
+async def test_a_lost_mark_leads_to_parts_and_is_reported() -> None:
     speaks = Upper(loses=True)
     made, report = await Translating(Remembered(0, 0), None).translate(
         "write to a@b.example today", Job("en", "fr"), speaks, WHO

@@ -51,7 +51,7 @@ async def ask(world: worlds.World, body: Any, key: str = "red", path: str = "/v1
     return answer.status_code, answer.json()
 
 
-async def test_a_text_is_translated_and_the_language_is_told(world: worlds.World) -> None:
+async def test_a_text_is_translated_and_the_language_is_reported(world: worlds.World) -> None:
     status, found = await ask(world, {"text": "Where is the station? It is 4 km away.", "target": "fr"})
     assert status == 200, found
     assert (found["source"], found["target"], found["needs_source"], found["model"]) == ("en", "fr", False, "second")
@@ -103,7 +103,7 @@ async def test_a_document_keeps_its_layout(world: worlds.World) -> None:
         ({"text": "a", "target": "french"}, "", "target"),
     ],
 )  # fmt: skip
-async def test_what_cannot_be_done_is_told(world: worlds.World, body: Any, said: str, param: str) -> None:
+async def test_what_cannot_be_done_is_reported(world: worlds.World, body: Any, said: str, param: str) -> None:
     status, found = await ask(world, body)
     assert status in (400, 404), found
     assert said in found["error"]["message"]
@@ -287,7 +287,7 @@ async def test_translators_and_their_pairs_are_listed(world: worlds.World) -> No
     [("The weather is nice today.", "en"), ("Il fait beau aujourd'hui.", "fr"), ("Hoy hace buen tiempo.", "es"),
      ("오늘 날씨가 좋아요.", "ko"), ("See https://le.example/la/maison for the rules", "en")],
 )  # fmt: skip
-def test_languages_are_told(text: str, language: str) -> None:
+def test_languages_are_reported(text: str, language: str) -> None:
     found = detect(text, ["en", "es", "fr", "ko"])
     assert (found[0].language, found[0].probability > 0.6) == (language, True)
     assert sum(each.probability for each in found) == pytest.approx(1.0, abs=0.001)

@@ -64,7 +64,7 @@ async def test_examples_of_these_answers_are_shown_no_more(
     assert (await store.place("acme", "docs")).currents == ()
 
 
-async def test_what_is_left_is_told_and_undone_to_what_was_there_before(
+async def test_what_is_left_is_reported_and_undone_to_what_was_there_before(
     opened: Stores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mainspring.features.variants.store._check_there", lambda *_: None)

@@ -102,7 +102,7 @@ def test_counts_refill() -> None:
     assert isinstance(addresses.failed("192.0.2.1"), RateLimited)
 
 
-def test_memory_is_bounded_whoever_asks() -> None:
+def test_memory_is_bounded_for_every_caller() -> None:
     addresses = Addresses(AddressSettings(requests_per_minute=5, remembered=100), Clock())
     for number in range(5000):
         addresses.admit(f"10.0.{number // 250}.{number % 250}")

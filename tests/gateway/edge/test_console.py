@@ -73,7 +73,7 @@ async def test_every_address_of_the_console_is_its_page_and_nothing_else_is() ->
         assert (await get(path)).status == 404, path
 
 
-async def test_nothing_but_the_servers_own_files_may_run() -> None:
+async def test_only_the_servers_own_files_may_run() -> None:
     page = await get("/console")
     (policy,) = page.headers["content-security-policy"]
     assert "default-src 'none'" in policy

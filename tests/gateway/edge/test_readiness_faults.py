@@ -43,7 +43,7 @@ async def test_a_whole_home_is_ready(world: World) -> None:
 
 
 @pytest.mark.parametrize(("free", "status", "part", "answers"), [(60, 200, "disk", 200), (10, 503, "stores", 507)])
-async def test_a_disk_that_fills_up_is_told(
+async def test_a_disk_that_fills_up_is_reported(
     world: World, monkeypatch: pytest.MonkeyPatch, free: int, status: int, part: str, answers: int
 ) -> None:
     made = (await world.call(world.keys["both"], "POST", "/v1/vector_stores", {"name": "shelf"})).json()
@@ -57,7 +57,7 @@ async def test_a_disk_that_fills_up_is_told(
     assert gone.status_code == 200, "what frees space works"
 
 
-async def test_a_database_that_another_process_holds_is_told_and_comes_back(world: World) -> None:
+async def test_a_database_that_another_process_holds_is_reported_and_comes_back(world: World) -> None:
     path = world.system.settings.home / "mainspring.db"
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -82,7 +82,7 @@ def damage(path: Path, tables: tuple[str, ...] = ()) -> None:
         other.execute("PRAGMA user_version = 0")
 
 
-async def test_a_database_that_was_damaged_meanwhile_is_told(world: World) -> None:
+async def test_a_database_that_was_damaged_meanwhile_is_reported(world: World) -> None:
     path = world.system.settings.home / "mainspring.db"
     damage(path)
     status, parts = await ready(world)
@@ -91,7 +91,7 @@ async def test_a_database_that_was_damaged_meanwhile_is_told(world: World) -> No
     assert (await world.client.get("/healthz")).status_code == 200
 
 
-async def test_damage_that_one_request_met_is_told_ever_after(world: World) -> None:
+async def test_damage_that_one_request_met_stays_reported(world: World) -> None:
     path = world.system.settings.home / "mainspring.db"
     damage(path, ("approvals",))
     assert (await ready(world))[0] == 200, "nobody has met it yet"
@@ -103,7 +103,7 @@ async def test_damage_that_one_request_met_is_told_ever_after(world: World) -> N
     assert (await chat(world))[0] == 200, "the rest works"
 
 
-async def test_a_damaged_collection_is_told_and_the_others_answer(world: World) -> None:
+async def test_a_damaged_collection_is_reported_and_the_others_answer(world: World) -> None:
     key = world.keys["both"]
     broken, whole = [await world.store(key, name) for name in ("broken", "whole")]
     for store in (broken, whole):
@@ -124,7 +124,7 @@ async def test_a_damaged_collection_is_told_and_the_others_answer(world: World) 
     assert "1 collections fail" in parts["vectors"]
 
 
-async def test_a_clock_that_was_set_back_is_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_clock_that_was_set_back_is_reported(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (await chat(world))[0] == 200
     now = time.time()
     monkeypatch.setattr("mainspring.stores.time.time", lambda: now - 3600)

@@ -111,7 +111,7 @@ async def test_the_oldest_version_is_a_setting(tmp_path: Path, oldest: str, offe
     assert connected is works
 
 
-def test_a_good_certificate_is_told_with_its_end(tmp_path: Path) -> None:
+def test_a_good_certificate_is_reported_with_its_end(tmp_path: Path) -> None:
     verdict = tls.examined(signed(tmp_path))
     assert verdict is not None
     assert verdict[0] == "ok"
@@ -120,7 +120,7 @@ def test_a_good_certificate_is_told_with_its_end(tmp_path: Path) -> None:
     assert tls.examined(TlsSettings()) is None
 
 
-def test_one_that_ends_soon_has_ended_or_has_not_begun_is_told(tmp_path: Path) -> None:
+def test_one_that_ends_soon_has_ended_or_has_not_begun_is_reported(tmp_path: Path) -> None:
     chosen = signed(tmp_path)
     soon = tls.examined(chosen, now=time.time() + 80 * DAY)
     assert soon is not None

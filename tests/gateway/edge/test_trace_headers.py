@@ -139,7 +139,7 @@ async def test_pages_of_named_origins_may_read_answers_and_no_others() -> None:
         assert "Origin" in reply.headers["vary"]
 
 
-async def test_a_browser_is_told_beforehand_without_a_key() -> None:
+async def test_a_browser_gets_an_answer_beforehand_without_a_key() -> None:
     served = app(cors={"origins": [APP]})
     reply = await ask(served, "OPTIONS", "/v1/chat/completions", headers={**ASKS, "authorization": ""})
     assert reply.status == 200
@@ -158,7 +158,7 @@ async def test_all_origins_may_be_allowed() -> None:
 
 
 @pytest.mark.parametrize("origin", ["app.example.com", "https://app.example.com/", "https://*.example.com", "null"])
-def test_an_origin_that_is_none_is_refused_in_the_settings(origin: str) -> None:
+def test_an_invalid_origin_is_refused_in_the_settings(origin: str) -> None:
     with pytest.raises(SettingsError, match="is not an origin"):
         load(environment={"MAINSPRING_GATEWAY__CORS__ORIGINS": f"['{origin}']"})
 

@@ -229,7 +229,7 @@ async def test_no_key_takes_the_place_of_the_one_that_made_it(house: House) -> N
     assert (await house.ask(child["secret"], "POST", f"/v1/keys/{new['id']}/rotate", {})).status == 403
 
 
-async def test_nobody_revokes_an_operators_key_who_is_none(house: House) -> None:
+async def test_only_operators_revoke_an_operators_key(house: House) -> None:
     operator, operating = await house.key("admin", "operate")
     _, admin = await house.key("admin")
     assert (await house.ask(admin, "DELETE", f"/v1/keys/{operator.id}")).status == 403

@@ -91,7 +91,7 @@ def test_other_compactions_are_refused(text: Any) -> None:
         messages_of_items([Item(type="compaction", encrypted_content=text)])
 
 
-def test_a_summary_is_asked_of_all_that_was_said() -> None:
+def test_the_whole_conversation_is_summarised() -> None:
     made = fit.summing_up(long(2))
     assert "assistant: answer 1" in made.messages[1].content
     assert (made.store, made.tools, made.sampling.temperature) == (False, (), 0.0)

@@ -546,7 +546,7 @@ def test_a_response_in_the_background_is_fetched_followed_and_cancelled(client: 
         client.responses.create(**ASKED, background=True, store=False)
 
 
-def test_a_stored_response_is_told_again_as_events(client: Any) -> None:
+def test_a_stored_response_is_sent_again_as_events(client: Any) -> None:
     said = client.responses.create(**ASKED)
     events = list(client.responses.retrieve(said.id, stream=True, include=["message.output_text.logprobs"]))
     assert events[-1].response.output_text == said.output_text

@@ -56,6 +56,6 @@ async def test_only_admins_may(app: FastAPI, method: str, path: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "status"), [("sem_unknown", 404), ("ans_1", 400), ("sem_..", 400)])
-async def test_what_is_no_entry_is_told(app: FastAPI, name: str, status: int) -> None:
+async def test_an_invalid_entry_is_reported(app: FastAPI, name: str, status: int) -> None:
     reply = await ask(app, "DELETE", f"/v1/cache/{name}", headers={"authorization": "Bearer ms-chat"})
     assert reply.status == status

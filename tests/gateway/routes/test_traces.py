@@ -131,7 +131,7 @@ def test_what_a_group_asked_is_for_admins_in_all_its_groups(server: Server, keys
     assert seen(server, keys["auditor"], asked(server, keys["admin"]))
 
 
-def test_what_was_found_is_told_by_its_place(server: Server, keys: dict[str, str]) -> None:
+def test_what_was_found_is_reported_by_its_place(server: Server, keys: dict[str, str]) -> None:
     question = [{"role": "user", "content": "How big a pot fits the Cinder?"}]
     trace = asked(server, keys["admin"], "document-qa", messages=question, options={"collections": ["handbook"]})
     (event,) = server.call("GET", f"/v1/events?trace_id={trace}&kind=retrieval")[1]["data"]

@@ -23,7 +23,7 @@ TALK = (
 )
 
 
-def test_a_long_attempt_is_told_from_a_long_question() -> None:
+def test_a_long_attempt_is_distinguished_from_a_long_question() -> None:
     detector = lexical.packaged()["injection"]
     assert detector.chance(ATTACK) > detector.threshold > detector.chance(TALK)
     padded = f"{TALK} " * 20

@@ -55,7 +55,7 @@ async def streamed(body: dict[str, Any]) -> list[Any]:
     return [call for each in chunks for call in each["choices"][0]["delta"].get("tool_calls", ())]
 
 
-def test_a_pattern_is_enforced_and_a_grammar_is_told() -> None:
+def test_a_pattern_is_enforced_and_a_grammar_is_reported() -> None:
     (tool,) = read(tools=[with_format("regex", "[a-z]+")]).tools
     assert tool.parameters["properties"]["input"]["pattern"] == "^(?:[a-z]+)$"
     assert tool.strict

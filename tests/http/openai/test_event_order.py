@@ -36,7 +36,7 @@ def test_calls_that_come_one_after_the_other_pass_as_they_come() -> None:
     assert list(turn.rest()) == []
 
 
-def test_calls_that_come_at_once_are_told_one_after_the_other() -> None:
+def test_calls_that_come_at_once_are_reported_one_after_the_other() -> None:
     first, second = piece(0, "", "a"), piece(1, '{"x"', "b")
     assert told(first, second, piece(0, '{"y":1}'), piece(1, ":2}"), Finish("tool_calls")) == [
         *[first, piece(0, '{"y":1}'), second, piece(1, ":2}")],

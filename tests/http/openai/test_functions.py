@@ -23,7 +23,7 @@ def request(**fields: Any) -> ChatRequest:
     return ChatBody.model_validate({**ASK, **fields}).request(16)
 
 
-def test_functions_are_tools_of_which_one_is_called_at_a_time() -> None:
+def test_functions_are_tools_and_one_is_called_at_a_time() -> None:
     made = request()
     assert made.tools == (Tool("look", "", LOOK["parameters"]),)  # type: ignore[arg-type]
     assert (made.tool_choice, made.parallel_tool_calls) == ("auto", False)

@@ -316,7 +316,7 @@ async def test_headers_become_the_context() -> None:
 
 
 @pytest.mark.parametrize("seconds", ["0", "-1", "nan", "inf", "soon", ""])
-async def test_a_timeout_that_is_none_is_refused(seconds: str) -> None:
+async def test_an_invalid_timeout_is_refused(seconds: str) -> None:
     reply = await post(CHAT, headers={"x-request-timeout": seconds})
     assert (reply.status, reply.error["param"]) == (400, "x-request-timeout")
 

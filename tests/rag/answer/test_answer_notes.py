@@ -168,7 +168,7 @@ def test_a_part_takes_much_evidence_or_its_own_words(evidence: float, text: str,
     assert looked(part, evidence, text, "Something else.") is told
 
 
-def test_evidence_for_what_a_part_leans_on_is_none_for_the_part() -> None:
+def test_evidence_for_the_context_of_a_part_is_no_evidence_for_the_part() -> None:
     part = QuestionPart("does it come in purple velvet?", "How heavy is the chair, does it come in purple velvet?")
     assert not looked(part, 1.0, "The chair weighs nine kilograms.")
     assert looked(part, 1.0, "The chair weighs nine kilograms.", "The chair comes in purple and in grey.")
@@ -185,7 +185,9 @@ The limits are for one night in a hotel.
 """
 
 
-async def test_a_place_that_no_row_names_gets_the_rows_for_all_others_and_is_told(room: Room, asker: Context) -> None:
+async def test_a_place_that_no_row_names_gets_the_rows_for_all_others_and_is_reported(
+    room: Room, asker: Context
+) -> None:
     await fill(room)
     hotels = Source("hotels.md", "hotels.md", HOTELS.encode)
     jacket = Source("jacket.md", "jacket.md", "A shop in Leeds sells a rain jacket for £132.".encode)

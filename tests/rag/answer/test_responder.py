@@ -373,7 +373,7 @@ async def test_sources_are_spotlighted_and_fit_the_window(room: Room, asker: Con
     assert len(model.asked[1].messages[1].content) < len(user.content)
 
 
-async def test_prompts_over_the_same_sources_begin_alike_up_to_the_question(room: Room, asker: Context) -> None:
+async def test_prompts_over_the_same_sources_are_equal_up_to_the_question(room: Room, asker: Context) -> None:
     await fill(room)
     model, answerer = writing(room, "Everybody has 25 days.")
     for text in ("How many days of holiday does everybody have?", "How many days of holiday has everybody?"):

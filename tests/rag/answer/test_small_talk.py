@@ -34,7 +34,7 @@ from tests.rag.conftest import Room
         ("Help me with a broken grinder", None),
     ],
 )
-def test_talk_is_told_from_questions(message: str, kind: str | None) -> None:
+def test_small_talk_is_distinguished_from_questions(message: str, kind: str | None) -> None:
     assert talk(message) == kind
 
 

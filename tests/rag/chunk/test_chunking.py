@@ -112,7 +112,7 @@ def test_one_endless_word_is_cut() -> None:
     assert sum(one.end - one.start for one in chunks) >= 100_000
 
 
-def test_chunks_that_the_model_cannot_read_whole_are_told() -> None:
+def test_chunks_that_the_model_cannot_read_whole_are_reported() -> None:
     embedder = WordEmbedder()
     most = embedder.max_tokens - RESERVED_TOKENS
     assert narrowed(RagSettings(chunk_tokens=most), embedder) == ""

@@ -74,7 +74,7 @@ async def test_maildirs_and_folders_are_read_too(tmp_path: Path) -> None:
         assert len(found) == 1
 
 
-async def test_one_message_is_a_source_and_one_that_is_too_large_is_told_of(
+async def test_one_message_is_a_source_and_one_that_is_too_large_is_reported(
     room: Room, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "one.eml"

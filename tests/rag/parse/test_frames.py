@@ -95,7 +95,7 @@ def test_a_request_arrives_as_it_was() -> None:
         Parsed("x", tables=(Table(0, 1, (("a",) * 300,)),)),
     ],
 )
-def test_what_is_too_large_is_told_as_an_error(found: Parsed, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_too_large_is_reported_as_an_error(found: Parsed, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(frames, "_LEAST", 1500)
     monkeypatch.setattr(frames, "_MAX_IMAGES", 2000)
     monkeypatch.setattr(frames, "_MAX_VALUES", 200)

@@ -47,7 +47,7 @@ class Knowing:
 
 
 @pytest.mark.parametrize(("language", "text"), TEXTS.items())
-def test_languages_are_told_apart(language: str, text: str) -> None:
+def test_languages_are_distinguished(language: str, text: str) -> None:
     assert detect(text) == language
 
 
@@ -72,7 +72,7 @@ def test_languages_are_told_apart(language: str, text: str) -> None:
         ("Burrs", UNKNOWN),
     ],
 )
-def test_questions_are_told_apart_or_left(text: str, language: str) -> None:
+def test_questions_are_distinguished_or_left(text: str, language: str) -> None:
     assert detect(text) == language
 
 

@@ -137,7 +137,7 @@ async def test_what_cannot_be_read_changes_no_order() -> None:
     assert (await listwise.rerank("q", ["alone"])).scores.tolist() == [0]
 
 
-async def test_a_model_that_fails_is_told_of_and_ends_no_search(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_failing_model_is_reported_and_ends_no_search(caplog: pytest.LogCaptureFixture) -> None:
     class Down(Ranker):
         async def respond(self, request: Request, context: Context) -> Response:
             raise UpstreamError("it is down")

@@ -64,7 +64,7 @@ async def test_equal_scores_change_no_order() -> None:
     assert [each.chunk_id for each in await rerank(Scripted(), "q", hits, RagSettings())] == ["a", "b"]
 
 
-async def test_a_failure_leaves_the_order_and_is_told(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_failure_leaves_the_order_and_is_reported(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, "mainspring.rag"):
         assert await rerank(Scripted(), "fail", HITS, RagSettings()) == HITS
     assert "scripted did not rerank: the endpoint is down" in caplog.text

@@ -149,7 +149,7 @@ def test_an_item_is_whole_with_its_wrapped_lines_and_its_indented_paragraphs() -
     ]
 
 
-def test_a_long_item_is_told_sentence_by_sentence() -> None:
+def test_a_long_item_is_reported_sentence_by_sentence() -> None:
     sentence = "This clause of the long item says what it says. "
     found = split(f"- {sentence * 20}\n\n  {sentence * 20}")
     assert len(found) == 40

@@ -150,7 +150,7 @@ async def test_a_call_waits_for_approval() -> None:
         ("expired", "The call of send_mail was not approved in time."),
     ],
 )
-async def test_what_became_of_a_call_is_told(status: str, text: str) -> None:
+async def test_what_became_of_a_call_is_reported(status: str, text: str) -> None:
     inner = Recited(Text("nobody asks the model"))
     layer = GuardCalls(inner, GuardPolicy(), CountingMetrics(), Shelf(status, "Not now." if status == "denied" else ""))
     request = ChatRequest("chat", (Message("user", "Go"),), options={"approval": "apr_1"})

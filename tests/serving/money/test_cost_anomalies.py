@@ -27,7 +27,7 @@ def rhythm(seed: int, hours: int = 5 * WEEK) -> dict[int, int]:
     return {hour: round(cost * chosen.gauss(1, 0.1)) for hour, cost in days.items()}
 
 
-def test_a_spike_is_told_and_the_rhythm_is_not() -> None:
+def test_a_spike_is_reported_and_the_rhythm_is_not() -> None:
     series = rhythm(1)
     judged = range(START + 2 * WEEK, START + 5 * WEEK)
     assert anomaly.find(series, list(judged)) == []
@@ -78,7 +78,7 @@ class Counts(Metrics):
         self.models[model] += 1
 
 
-async def test_each_hour_is_told_once_by_whoever_comes_first(tmp_path: Path) -> None:
+async def test_each_hour_is_reported_once_by_whoever_comes_first(tmp_path: Path) -> None:
     now = int(time.time()) // HOUR
     async with stores.open(Settings(home=tmp_path)) as opened:
         calls = []

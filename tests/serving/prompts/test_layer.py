@@ -68,7 +68,9 @@ async def test_messages_of_a_prompt_stand_before_the_requests_and_system_ones_fi
         (PromptUse("greet", variables={"company": "A", "tone": "x"}), InvalidRequest, "has no variable 'tone'"),
     ],
 )
-async def test_what_is_not_there_is_told(tmp_path: Path, use: PromptUse, error: type[Exception], message: str) -> None:
+async def test_what_is_not_there_is_reported(
+    tmp_path: Path, use: PromptUse, error: type[Exception], message: str
+) -> None:
     async with talk(tmp_path) as home:
         await add(home, GREET)
         with pytest.raises(error, match=message):

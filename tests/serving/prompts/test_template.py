@@ -62,7 +62,7 @@ def test_whatever_is_written_is_read_or_refused(pieces: list[str]) -> None:
         ("{{#a}}" * 9 + "{{/a}}" * 9, "nest more than 8 deep"),
     ],
 )
-def test_what_cannot_be_read_is_told_with_its_line(text: str, message: str) -> None:
+def test_what_cannot_be_read_is_reported_with_its_line(text: str, message: str) -> None:
     with pytest.raises(InvalidRequest) as raised:
         parse(text, "messages[0].content")
     assert message in str(raised.value)

@@ -63,7 +63,7 @@ async def test_the_value_is_found_in_what_surrounds_it(house: Build, said: str) 
     assert (await ask(built)).text == GOOD
 
 
-async def test_what_is_wrong_is_told_and_every_round_is_paid(house: Build) -> None:
+async def test_what_is_wrong_is_reported_and_every_round_is_paid(house: Build) -> None:
     built = house()
     engine = weak(built, '{"name": "Ann"}', "no idea", GOOD)
     answer = await ask(built)
@@ -93,7 +93,7 @@ async def test_after_the_last_round_it_fails_and_is_paid(house: Build) -> None:
     assert built.events.of("repair")[0].facts.plain()["outcome"] == "unfit"
 
 
-async def test_progress_is_told_and_nothing_invalid_is_shown(house: Build) -> None:
+async def test_progress_is_reported_and_nothing_invalid_is_shown(house: Build) -> None:
     built = house()
     weak(built, "wrong", GOOD)
     request = ChatRequest("weak", (Message("user", "x"),), Sampling(grammar=PERSON))

@@ -87,7 +87,7 @@ async def test_a_call_says_which_replica_answered() -> None:
 
 
 @pytest.mark.parametrize("end", [hang_up, stall], ids=["cut", "silent"])
-async def test_what_fails_after_its_first_token_is_told_and_never_repeated(end: Behaviour) -> None:
+async def test_what_fails_after_its_first_token_is_reported_and_never_repeated(end: Behaviour) -> None:
     counts = Counts()
     async with (
         serving(say("half an answer", then=end), say("another")) as (bad, good),

@@ -323,6 +323,6 @@ async def test_a_damaged_database_is_no_backup(tmp_path: Path) -> None:
         made(settings)
 
 
-def test_no_home_is_told(tmp_path: Path) -> None:
+def test_a_missing_home_is_reported(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="there is no database"):
         made(Settings(home=tmp_path))

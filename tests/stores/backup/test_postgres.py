@@ -211,7 +211,7 @@ async def test_the_password_is_in_no_argument(tmp_path: Path, urls: list[str], m
         assert not [name for name in pack.getnames() if "pgpass" in name]
 
 
-def test_a_server_that_is_away_and_programs_that_are_missing_are_told(
+def test_a_server_that_is_away_and_programs_that_are_missing_are_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "home").mkdir()

@@ -36,7 +36,7 @@ async def redis(server: RedisServer) -> AsyncIterator[Redis]:
 
 
 @pytest.mark.parametrize("url", ["localhost:6379", "http://localhost", "redis://", "redis://host:port/0"])
-def test_what_is_no_redis_url_is_told_without_repeating_it(url: str) -> None:
+def test_an_invalid_redis_url_is_refused_without_repeating_it(url: str) -> None:
     with pytest.raises(SettingsError, match=r"stores\.redis is not a Redis URL"):
         Redis(url)
 

@@ -36,7 +36,7 @@ async def _nothing(lease: Lease) -> None:
     raise AssertionError(f"there is no job {lease.job.id}")
 
 
-async def test_a_worker_that_is_told_of_a_job_as_it_is_closed_still_ends() -> None:
+async def test_a_worker_that_gets_a_job_while_it_closes_still_ends() -> None:
     jobs = Idle()
     worker = Worker(cast(Jobs, cast(Any, jobs)), "any", _nothing, poll_s=3600.0)
     worker.start()

@@ -125,7 +125,7 @@ def test_rewards_of_a_scorer_are_learned(recipe: str, start: Start) -> None:
     assert sum(curve[-4:]) / 4 > sum(curve[:4]) / 4 + 0.2, curve
 
 
-def test_what_rewards_nothing_or_breaks_groups_is_told(start: Start, tmp_path: Path) -> None:
+def test_what_rewards_nothing_or_breaks_groups_is_reported(start: Start, tmp_path: Path) -> None:
     prompts = [{"prompt": "a"}] * 4
     with pytest.raises(InvalidRequest, match="no reward is given"):
         start("grpo", OPTIONS, prompts).do()

@@ -67,7 +67,7 @@ def test_a_row_that_says_nothing_is_named(row: dict[str, Any]) -> None:
     assert refused.value.param == "train:7"
 
 
-def test_too_few_rows_are_told() -> None:
+def test_too_few_rows_are_reported() -> None:
     with pytest.raises(NothingLearned, match="2 rows in train are too few"):
         rows.enough(2, 8)
 

@@ -146,7 +146,7 @@ def test_all_weights_become_a_file_that_is_a_base_again(start: Start) -> None:
     assert again.before["loss"] == pytest.approx(made.figures["loss"], abs=0.05)
 
 
-def test_what_the_machine_cannot_do_is_told(start: Start) -> None:
+def test_what_the_machine_cannot_do_is_reported(start: Start) -> None:
     with pytest.raises(Unsupported, match="qlora needs"):
         start("sft", {**OPTIONS, "method": "qlora"}, *SIDES).do()
     with pytest.raises(Unsupported, match="fp16 needs a GPU"):

@@ -112,7 +112,7 @@ def test_weights_in_eight_bits_are_near_and_small(tmp_path: Path) -> None:
     assert bert.load(tmp_path / "int8").weights["pooler.dense.weight"].dtype == np.int8
 
 
-def test_a_base_that_is_none_is_refused(tmp_path: Path) -> None:
+def test_an_invalid_base_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidRequest, match="starts from"):
         weights.read(None)
     with pytest.raises(InvalidRequest, match=r"lacks config\.json"):

@@ -144,7 +144,7 @@ def test_a_checkpoint_without_generators_would_show(straight: Any, tmp_path: Pat
 
 
 @pytest.mark.parametrize("given", [{"micro": 3}, {"micro": 1}, {"checkpointing": True}])
-def test_parts_and_checkpointing_change_nothing_but_memory(tmp_path: Path, given: dict[str, Any]) -> None:
+def test_parts_and_checkpointing_change_only_memory(tmp_path: Path, given: dict[str, Any]) -> None:
     pytest.importorskip("torch")
     trained(tmp_path / "whole", dropout=0.0)
     trained(tmp_path / "parts", dropout=0.0, **given)
@@ -177,7 +177,7 @@ def test_a_training_that_gets_no_better_ends(tmp_path: Path) -> None:
     assert fitted.best == min(best.values())
 
 
-def test_a_loss_that_is_no_number_is_told(tmp_path: Path) -> None:
+def test_a_loss_that_is_no_number_is_reported(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
     from mainspring.training.own.models.model_files import build
     from mainspring.training.own.models.shape import Shape

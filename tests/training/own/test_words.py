@@ -82,7 +82,7 @@ def test_a_language_that_was_not_learned_needs_more_tokens() -> None:
     ("given", "message"),
     [({"vocabulary": 200}, "no room"), ({"special": ("<s>",)}, "named twice"), ({"texts": [" "]}, "no text")],
 )
-def test_what_cannot_be_is_told(given: dict[str, Any], message: str) -> None:
+def test_impossible_settings_are_reported(given: dict[str, Any], message: str) -> None:
     texts_given = given.pop("texts", ENGLISH)
     with pytest.raises((InvalidRequest, NothingLearned), match=message):
         words.train(texts_given, algorithm="bpe", **({"vocabulary": 400} | given))

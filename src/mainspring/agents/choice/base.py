@@ -99,5 +99,5 @@ class Chooser(Protocol):
     """Chooses the calls that a conversation needs next."""
 
     async def choose(self, turn: Turn, steps: Steps) -> Choice:
-        """Given the outcomes of its steps, it depends on nothing but ``turn``."""
+        """Given the outcomes of its steps, it depends on ``turn`` alone."""
         ...

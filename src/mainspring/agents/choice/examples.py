@@ -80,7 +80,7 @@ class Examples:
         if key not in self._trained:
             texts = [text for each in examples for text in each]
             owners = np.repeat(np.arange(len(examples)), [len(each) for each in examples])
-            # Examples and requests are alike: they are embedded alike.
+            # Examples and requests are of one kind: they are embedded in the same way.
             vectors = (await self._embedder.embed(texts, "query")).vectors
             self._trained[key] = Trained(vectors, owners, len(examples))
             while len(self._trained) > _KEPT_SETS:

@@ -1,4 +1,4 @@
-"""Finds agents that make no progress: the same call with the same result again, or nothing but failures."""
+"""Finds agents that make no progress: the same call with the same result again, or only failures."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import orjson
 from mainspring.agents.errors import LimitReached
 
 TOLD_AFTER, ENDED_AFTER = 2, 4
-"""Equal calls with equal results before a further one is not made, and before the agent is stopped."""
+"""After how many equal calls with equal results the next one is not made, and after how many the agent is stopped."""
 FAILURES = 6
 """Turns in a row in which every call fails, before the agent is stopped."""
 

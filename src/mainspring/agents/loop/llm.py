@@ -48,7 +48,7 @@ async def run_llm(run: Run, node: Node, view: Sequence[Message], frame: Frame, s
             raise
         return turn.stopped(error.message, error.limit)
     except (BudgetExceeded, SessionSpent) as error:
-        # Before anything was done it is the request that is refused. What agents within have used up ends the answer.
+        # If nothing was done yet, the request is refused. What agents within have used up ends the answer.
         if shown.inner or not turn.begun:
             raise
         return turn.stopped(error.message, "budget")

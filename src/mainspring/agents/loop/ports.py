@@ -76,7 +76,7 @@ class Composer(Protocol):
     """Assembles what a model is asked from the conversation, within its window."""
 
     async def compose(self, messages: Sequence[Message], model: str, context: Context) -> Sequence[Message]:
-        """The messages to be sent. It depends on nothing but its arguments."""
+        """The messages to be sent. It depends on its arguments alone."""
         ...
 
     def tools(self, context: Context) -> Sequence[BaseTool]:

@@ -1,1 +1,1 @@
-"""Sandboxes: they run Python code that nobody has read, and nothing of it stays."""
+"""Sandboxes run Python code that nobody has read, and keep nothing of it."""

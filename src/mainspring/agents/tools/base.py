@@ -60,7 +60,7 @@ class ToolContext:
 
     ``context`` is the caller's, for inner calls. ``key`` is the idempotency key of this call: the same after a restart,
     another one for each intended call. ``state`` is the session's state, which all agents of a run share; changes
-    belong to the recorded outcome of the call. ``progress`` shows a line to whoever watches.
+    belong to the recorded outcome of the call. ``progress`` shows a line to people who watch.
     """
 
     context: Context

@@ -225,7 +225,7 @@ def schema_fault(declaration: Tool, value: Any) -> str:
 
 
 def spotlight(run_id: str) -> Spotlight:
-    """The delimiters of a run: the same after a restart, and unknown to whoever does not know the run's id."""
+    """The delimiters of a run: the same after a restart, and unknown to anyone who does not know the run's id."""
     return Spotlight(hashlib.sha256(f"spotlight\0{run_id}".encode()).hexdigest()[:16])
 
 
@@ -268,7 +268,7 @@ def _told(tool: BaseTool, error: Exception) -> str:
         return f"{name} failed: {error.told}"
     if isinstance(error, TimeoutError):
         return f"{name} took longer than {tool.policy.timeout_s:g} s and was stopped."
-    # Its words may hold what the model, and whoever reads its answer, should not know.
+    # Its words may hold what neither the model nor the readers of its answer should know.
     return f"{name} failed ({type(error).__name__})."
 
 

@@ -26,8 +26,8 @@ _HANDLE = re.compile(r"\[text (\d{1,6})\]")
 
 
 class Provenance:
-    """The trusted and the untrusted texts of one run, with all its agents. It depends on nothing but what it is told,
-    so a run that is resumed comes to the same state."""
+    """The trusted and the untrusted texts of one run, with all its agents. It depends on its arguments alone, so a
+    resumed run comes to the same state."""
 
     def __init__(self) -> None:
         self.tainted = False

@@ -1,1 +1,1 @@
-"""What tenants share within a process, in turns."""
+"""Resources of a process that tenants share in turns."""

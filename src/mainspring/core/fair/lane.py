@@ -1,8 +1,9 @@
-"""Whose work is done: said once where a key is checked, or a job is taken up, and heeded wherever work is queued."""
+"""The tenant whose work runs: set once where a key is checked or a job is taken up, and read wherever work is
+queued."""
 
 from __future__ import annotations
 
 from contextvars import ContextVar
 
 LANE: ContextVar[str] = ContextVar("lane", default="")
-"""The tenant that the current task works for; empty: the server itself, which nothing bounds."""
+"""The tenant that the current task works for; empty: the server itself, which has no limit."""

@@ -1,4 +1,4 @@
-"""Slots of what is dear, such as processes that run code, which tenants get by turns."""
+"""Slots of scarce things, such as processes that run code, which tenants get in turns."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class _Waiters:
 
 
 class FairSlots:
-    """So many ``slots`` for all tenants. A free one goes to the tenant that has the fewest, and of several to the one
-    whose turn is the longest ago: fifty runs of one tenant keep another's waiting for one of them. Belongs to one event
-    loop."""
+    """So many ``slots`` for all tenants. A free one goes to the tenant that has the fewest, and among several to the
+    one whose turn is the longest ago: another tenant's run waits for one of fifty runs of a tenant, and not for all.
+    Belongs to one event loop."""
 
     def __init__(self, slots: int) -> None:
         self._free = slots

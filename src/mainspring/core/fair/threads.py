@@ -1,8 +1,8 @@
-"""Threads that tenants share: one that asks for much waits for itself, and not everybody for it.
+"""Threads that tenants share: a tenant with much work waits for its own work, and others do not.
 
 A pool of threads works in the order in which it is asked. Sixty jobs of a second each that one tenant sends would keep
-another's single one for a minute. Here a tenant has so many jobs in the pool at a time; its further ones wait in a line
-of its own, and each goes behind those of the others that are in the pool by then.
+another's single one for a minute. Here each tenant has a limited number of jobs in the pool; its other jobs wait in a
+line of its own, and each joins the end of the pool when its turn comes.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Given = ParamSpec("Given")
 Made = TypeVar("Made")
 
 THREADS = max(12, (os.cpu_count() or 1) + 4)
-"""Threads of the event loop's own pool, for all that is done off the loop."""
+"""Threads of the event loop's own pool, for all work off the loop."""
 
 
 @dataclass(eq=False, slots=True)
@@ -57,14 +57,14 @@ class FairThreads(ThreadPoolExecutor):
         self._lanes: dict[str, _Lane] = {}
 
     def waiting(self) -> int:
-        """The jobs of the current tenant that are neither done nor given up, running ones too."""
+        """The jobs of the current tenant that are waiting or running."""
         with self._lock:
             lane = self._lanes.get(LANE.get())
             # Whoever awaits a job goes on before its thread has taken it out of the lane.
             return 0 if lane is None else sum(not job.future.done() for job in (*lane.running, *lane.waiting))
 
     def submit(self, fn: Callable[Given, Made], /, *args: Given.args, **kwargs: Given.kwargs) -> Future[Made]:
-        """Have it done in the turn of the current tenant. Raises ``RuntimeError`` after the end."""
+        """Run it in the turn of the current tenant. Raises ``RuntimeError`` after the end."""
         name = LANE.get()
         job = _Job(Future(), lambda: fn(*args, **kwargs))
         with self._lock:
@@ -102,7 +102,7 @@ class FairThreads(ThreadPoolExecutor):
                 # Behind all that others have in the pool.
                 super().submit(self._run, name, lane, job)
             except RuntimeError:
-                # The pool ends and takes nothing new: this thread does what was promised before.
+                # The pool ends and takes nothing new: this thread does the accepted jobs.
                 continue
             return
 

@@ -13,8 +13,8 @@ from mainspring.core.settings.audio import AudioSettings
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """Audio in any usual format, and how it is to be heard. ``language`` empty: the model tells it. ``translate``:
-    into English. ``prompt`` is text that came before, or words that occur. ``quiet``: silence is left out before."""
+    """Audio in any usual format, and how to transcribe it. ``language`` empty: the model tells it. ``translate``: into
+    English. ``prompt`` is text that came before, or words that occur. ``quiet``: silence is removed first."""
 
     data: bytes
     language: str = ""

@@ -247,8 +247,8 @@ def _batches(order: Sequence[int], rows: Sequence[Row]) -> list[list[int]]:
 
 
 class PairEncoder:
-    """A pulled encoder of pairs of texts: its tokenizer and its graph. What its logits mean is said by those that
-    extend it. Usable from any thread and event loop. Raises ``ModelError`` for a model of another kind."""
+    """A pulled encoder of pairs of texts: its tokenizer and its graph. Its subclasses say what its logits mean. Usable
+    from any thread and event loop. Raises ``ModelError`` for a model of another kind."""
 
     KIND: ClassVar[str]
     """Of its entry in the catalogue."""

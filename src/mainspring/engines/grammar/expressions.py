@@ -253,7 +253,7 @@ def _quoted(character: str) -> str:
 
 @lru_cache(512)
 def matcher(pattern: str) -> Callable[[str], bool] | None:
-    """Whether ``pattern`` is found in a text, in time linear to it; None: that cannot be said in such time."""
+    """Whether ``pattern`` is found in a text, in time linear to it; None: that would take longer."""
     looks, rest = _looks(pattern)
     found = [(_linear(each), wanted) for each, wanted in [*looks, (rest, True)]]
     checks = [(check, wanted) for check, wanted in found if check is not None]

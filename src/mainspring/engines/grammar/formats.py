@@ -103,7 +103,7 @@ def _address(kind: Callable[[str], object]) -> Callable[[str], bool]:
     return check
 
 
-# No parts of the registry: JSON Schema's formats, one of which is called as a part is.
+# No parts of the registry: JSON Schema's formats, although one has the name of a part.
 CHECKS: dict[str, Callable[[str], bool]] = {
     "date": _date,
     "time": lambda text: bool(_TIME.fullmatch(text)),

@@ -31,10 +31,10 @@ Fail = Callable[[str], MainspringError]
 class StreamClient:
     """One session and its pool of connections.
 
-    ``refuse`` explains statuses other than 200, ``fail`` broken connections and unreadable answers,
-    ``unreachable`` connections that could not be made. A request that may have arrived is not sent again here; that an
-    answer was cut before its first token is said by ``retry_after``. An other side that says nothing for ``silence_s``
-    seconds is given up.
+    ``refuse`` explains statuses other than 200, ``fail`` broken connections and unreadable answers, ``unreachable``
+    connections that could not be made. A request that may have arrived is not sent again here; ``retry_after`` says
+    that an answer was cut before its first token. An other side that says nothing for ``silence_s`` seconds is given
+    up.
     """
 
     def __init__(

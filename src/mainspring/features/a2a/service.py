@@ -70,8 +70,8 @@ class A2aAgents:
     async def send(
         self, context: Context, agent: str, message: Json, options: Json, webhook: Json | None = None
     ) -> StoredTask:
-        """Take a message in: as a new task of the agent, or as one more turn of the task that it names. The task is
-        told to ``webhook``.
+        """Take a message in: as a new task of the agent, or as one more turn of the task that it names. ``webhook`` is
+        notified of the task.
 
         Raises ``NotFound`` for a task that is not the caller's, ``OverAlready`` for one that takes no message now,
         ``InvalidRequest``, ``RateLimited``.

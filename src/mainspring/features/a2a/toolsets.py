@@ -41,7 +41,7 @@ def made(rooms: Rooms, options: Mapping[str, Any]) -> A2aToolset:
     for what in _OPERATORS:
         if getattr(settings, what):
             raise SettingsError(f"a2a.{what} is for agents of the configuration", remedy="Put it under a2a.agents")
-    # Whoever defines an agent may not reach into this network.
+    # The author of an agent may not reach into this network.
     host = urlsplit(settings.url).hostname or "agent"
     return A2aToolset(RemoteAgent(label or host, settings, own_host_private=False))
 

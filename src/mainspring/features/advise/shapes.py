@@ -51,7 +51,7 @@ def headline(body: Mapping[str, Any]) -> str:
 
 
 def cells(report: Mapping[str, Any]) -> list[tuple[str, ...]]:
-    """The rows as a table: way, quality, per query, seconds, upfront, monthly, and what is said of it."""
+    """The rows as a table: way, quality, per query, seconds, upfront, monthly, and the explanation."""
     unit = report["unit"]
     told: list[tuple[str, ...]] = []
     for row in report["rows"]:

@@ -110,7 +110,7 @@ class Agents:
         return await drafted(brief, name, self._rooms.responder, context)
 
     def served(self, name: str, principal: Principal) -> bool:
-        """Whether a model, an application or the like has that name."""
+        """Whether something that is served, such as a model or an application, has that name."""
         return self._rooms.path.registry.fixed(name, principal, inner=True) is not None
 
     async def find(self, name: str, principal: Principal) -> Served | None:

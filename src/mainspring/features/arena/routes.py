@@ -1,6 +1,6 @@
 """Routes of arenas: battles, votes, ratings, voters.
 
-The names of the models are told after the vote. Definitions and voters are for keys with the scope ``admin``.
+The names of the models are shown after the vote. Definitions and voters are for keys with the scope ``admin``.
 """
 
 # No postponed annotations here: FastAPI must see the local aliases of the dependencies.

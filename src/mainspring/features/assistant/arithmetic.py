@@ -102,7 +102,7 @@ def _tokens(text: str) -> list[str]:
 
 
 class _Reading:
-    """Reads tokens by precedence: sums, products, signs, powers, percentages. Values are exact but for roots."""
+    """Reads tokens by precedence: sums, products, signs, powers, percentages. Values are exact, except roots."""
 
     def __init__(self, tokens: list[str]) -> None:
         self._tokens = tokens

@@ -110,7 +110,7 @@ def reason(kinds: tuple[str, ...]) -> str:
 
 
 def rejection(why: str, language: Language) -> str:
-    """What is said for a refusal of that class."""
+    """The words for a refusal of that class."""
     return _TEXTS[language][why]
 
 

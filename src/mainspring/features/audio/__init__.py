@@ -1,1 +1,1 @@
-"""Speech over HTTP: transcriptions, translations, and texts that are spoken."""
+"""Speech over HTTP: transcriptions, translations, and text to speech."""

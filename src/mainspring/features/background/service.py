@@ -1,7 +1,7 @@
 """Makes responses in the background: each in a task of its own, with its events kept for those who want to read them.
 
-A response is accepted once its row is durable. A process that dies leaves rows without signs of life: whoever reads
-them is told that the response has failed, and why.
+A response is accepted once its row is durable. A process that dies leaves rows without signs of life: their readers
+learn that the response has failed, and why.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from mainspring.stores.sql import ids
 
 _log = logging.getLogger("mainspring.gateway")
 Ended = Callable[[Mapping[str, Any]], Awaitable[None]]
-"""Called with the response object of an answer before its end is told."""
+"""Called with the response object of an answer before its end is sent."""
 
 
 class BackgroundRun:

@@ -20,7 +20,7 @@ BEAT_S = 5.0
 LOST_S = 30.0
 """Seconds without a sign of life after which it is taken for dead."""
 _KEPT_S = 30 * 86_400.0
-# Seconds that the row of a response stays: one that failed before it had an answer is told by nothing else.
+# Seconds that the row of a response stays: nothing else records one that failed before it had an answer.
 INTERRUPTED = "interrupted"
 """The code of a response whose process ended before it did."""
 

@@ -1,1 +1,1 @@
-"""Batches: many requests in one file, answered behind everybody else."""
+"""Batches: many requests in one file, answered with the lowest priority."""

@@ -57,7 +57,7 @@ def _files(routes: APIRouter, workspaces: Workspaces, access: Access) -> None:
 
     @routes.post("/{workspace_id}/sync")
     async def sync_files(workspace_id: str, body: SyncBody, context: chats) -> HttpResponse:
-        """Forget the files that are not named, and say which of the named ones are to be sent: new or changed ones."""
+        """Forget the files that are not named, and list which of the named ones to send: new or changed ones."""
         known = await workspaces.hashes(context.principal, workspace_id)
         gone = [path for path in known if path not in body.files]
         removed = await workspaces.remove(context.principal, workspace_id, gone) if gone else 0

@@ -1,1 +1,1 @@
-"""Stored chat completions: those that a key asked for with ``store: true``, listed, read again and deleted."""
+"""Stored chat completions: those that a key asked for with ``store: true``, lists, reads and deletes them."""

@@ -73,7 +73,7 @@ def exact(model: LanguageModel[Any], vocabulary: Vocabulary, place: Place, ids: 
 
 
 def same(words: Sequence[str], others: Sequence[str]) -> bool:
-    """Whether they are equal but for punctuation behind the last one."""
+    """Whether they are equal, apart from punctuation at the end."""
     if len(words) != len(others) or not words:
         return False
     return list(words[:-1]) == list(others[:-1]) and words[-1].rstrip(".,!?;:") == others[-1].rstrip(".,!?;:")

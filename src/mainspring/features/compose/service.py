@@ -84,7 +84,7 @@ class Compose:
         if reason is not None:
             return Result("", Suggested(waits=reason), model)
         own = await self._phrases(who) if personal else _Own(None, "")
-        # Whoever has waited enough is asked alike: how long makes no other text.
+        # The model gets the same question after any sufficient wait: its length does not change the text.
         name = _name(who.tenant, model, own.version and f"{who.owner}\0{who.person}\0{own.version}", asked)
         found = self._results.get(name) if self.settings.cached else None
         cached = found is not None

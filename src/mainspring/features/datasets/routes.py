@@ -71,7 +71,7 @@ class SuiteBody(Body):
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
 
     def wish(self) -> SuiteWish:
-        """What is to be made."""
+        """The data set to make."""
         traces = None if self.traces is None else TraceFilter(**self.traces.model_dump())
         return SuiteWish(self.collection, self.model, self.count, self.seed, traces, self.attacks)
 

@@ -40,8 +40,8 @@ class Known:
 
 @dataclass(slots=True)
 class Kit:
-    """The tools, by what they are; ``listed`` are the tools of each MCP server as its caller is told. ``container`` is
-    the id of the room in which code runs. Close it after the run."""
+    """The tools, by what they are; ``listed`` are the tools of each MCP server as the caller sees them. ``container``
+    is the id of the room in which code runs. Close it after the run."""
 
     tools: list[BaseTool] = field(default_factory=list)
     known: dict[str, Known] = field(default_factory=dict)
@@ -175,7 +175,7 @@ class Kits:
         if token := options.get("authorization"):
             headers["authorization"] = f"Bearer {token}"
         try:
-            # The caller is told the tools with each answer, and approves calls: nothing is pinned.
+            # Each answer lists the tools, and the caller approves calls: nothing is pinned.
             settings = McpServerSettings(url=url, headers=headers, approve="never")
         except ValueError:
             raise InvalidRequest(f"{param} is not an http address", param=param) from None

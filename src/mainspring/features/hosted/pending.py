@@ -34,8 +34,8 @@ class Pending:
 
 
 def split(messages: Sequence[Message]) -> tuple[tuple[Message, ...], list[Pending]]:
-    """The conversation without approvals, and the decided calls that are to be made now: those of the last message of
-    the assistant. A call that was denied earlier stays, with the denial as its result."""
+    """The conversation without approvals, and the decided calls to make now: those of the last message of the
+    assistant. A call that was denied earlier stays, with the denial as its result."""
     decided = {
         each.tool_call_id: decided_of(each.content)
         for each in messages

@@ -260,7 +260,7 @@ async def _called(pending: tuple[Pending, ...]) -> AsyncGenerator[Event, None]:
 
 
 def _outcome(kind: HostedKind, result: ToolResult) -> dict[str, Any]:
-    """The details of a call that has ended, as the model is told them."""
+    """The details of a call that has ended, as the model reads them."""
     output = result.output if isinstance(result.output, Mapping) else {}
     if kind == "web_search":
         rows = output.get("results") or ()

@@ -44,7 +44,7 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Importing:
-    """Who imports, and what is said of all records: the ``application`` that they are put under if theirs has no name.
+    """The importer, and the values for all records: the ``application`` that they are put under if theirs has no name.
     ``now`` is the time of records without a time."""
 
     key_id: str

@@ -1,1 +1,2 @@
-"""The loop: feedback becomes something better that is served, by itself, traceable and undoable."""
+"""The loop: it turns feedback into better served applications automatically, and every step can be traced and
+undone."""

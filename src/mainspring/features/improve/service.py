@@ -86,7 +86,7 @@ class Improve:
             await self.running.close()
 
     def soon(self) -> None:
-        """Something is to be done: it need not be waited for, if this process does it."""
+        """There is work to do, and this process does it without waiting."""
         self._wake.set()
 
     async def put(self, principal: Principal, application: str, policy: Policy, by: Actor, *, enabled: bool) -> Policed:

@@ -33,7 +33,8 @@ class LakeRows:
     async def find(
         self, subject: Subject, held: SubjectData, upto: float, groups: frozenset[str] | None = None
     ) -> Sequence[Mapping[str, Any]]:
-        """The interactions, and in which zones they are; their texts are told with the events that they are made of."""
+        """The interactions, and in which zones they are; their texts are shown with the events that they are made
+        of."""
         zones: dict[str, dict[str, Any]] = {}
         for zone in ("clean", "ready", "dropped"):
             for file in await self._manifest.files(subject.tenant, zone, groups=groups):

@@ -1,4 +1,4 @@
-"""What of the lake somebody should be told of: events that wait or cannot be read, and builds that are unlike those
+"""What somebody should know of the lake: events that wait or cannot be read, and builds that are unlike those
 before."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where requests may come from, and what a client is told about tokens. Nothing here loads the protocol's library."""
+"""Where requests may come from, and what a client learns about tokens. Nothing here loads the protocol's library."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ class PersonalMemories:
     async def find(
         self, subject: Subject, held: SubjectData, upto: float, groups: frozenset[str] | None = None
     ) -> Sequence[Mapping[str, Any]]:
-        """The facts, superseded ones too, that were told with groups among ``groups``."""
+        """The facts, superseded ones too, that a caller with groups among ``groups`` told."""
 
         def work(connection: sa.Connection) -> list[Mapping[str, Any]]:
             found = _facts(connection, subject, held, upto)

@@ -82,8 +82,8 @@ class Memories:
         return self.settings.enabled and await self.consent(context, user) == "granted"
 
     async def decide(self, context: Context, user: str, consent: Consent) -> None:
-        """Write down what the person decides. Whoever refuses is forgotten at once, marks of forgotten facts too.
-        Raises ``QuotaExceeded``."""
+        """Write down what the person decides. A person who refuses is forgotten at once, together with marks of
+        forgotten facts. Raises ``QuotaExceeded``."""
         who = Person.of(context.principal, user)
         await self.people.decide(who, consent)
         self._consents[who] = consent

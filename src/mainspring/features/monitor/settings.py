@@ -1,4 +1,4 @@
-"""Settings of what watches the traffic: alerts and who is told, drift, judged answers, service level objectives."""
+"""Settings of what watches the traffic: alerts and who gets them, drift, judged answers, service level objectives."""
 
 from __future__ import annotations
 

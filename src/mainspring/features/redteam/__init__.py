@@ -1,1 +1,1 @@
-"""Attacks on an application or an endpoint, by public sets, judged by what really came out."""
+"""Attacks on an application or an endpoint, from public sets, judged by the actual output."""

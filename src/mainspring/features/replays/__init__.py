@@ -1,1 +1,1 @@
-"""Recorded requests asked again, with something changed."""
+"""Sends recorded requests again with changes."""

@@ -1,1 +1,1 @@
-"""People review answers: queues that fill from the traffic by rule, labels, agreement, and what scores are worth."""
+"""People review answers: queues that fill from the traffic by rule, labels, agreement, and the quality of scores."""

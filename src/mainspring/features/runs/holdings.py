@@ -1,6 +1,6 @@
 """Runs of data subjects: those that name the subject, of its key, in its sessions, or that gave one of its answers.
 
-They are erased whole: a run without one of its steps could not be told from one that never took it.
+They are erased whole: a run without one of its steps would look like one that never took it.
 """
 
 from __future__ import annotations

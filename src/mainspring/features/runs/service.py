@@ -132,7 +132,7 @@ class RunService:
     async def decide(
         self, context: Context, run_id: str, path: str, decision: Decision, *, result: Any, note: str
     ) -> Run:
-        """Say what became of an effect of which nobody knows. Raises ``NotFound``, ``Conflict``."""
+        """Record the outcome of an effect whose outcome is unknown. Raises ``NotFound``, ``Conflict``."""
         run = await decisions.decide(
             self._stores, context.principal, run_id, path, decision, result=result, note=note, trace=context.trace
         )

@@ -53,7 +53,7 @@ class TrainedOn:
         upto: float,  # noqa: ARG002
         groups: frozenset[str] | None = None,
     ) -> Sequence[Mapping[str, Any]]:
-        """The jobs and versions that read rows made of the subject's answers; the rows are told with their exports."""
+        """The jobs and versions that read rows made of the subject's answers; the rows are shown with their exports."""
         if subject.kind == "tenant":
             return []
         answers = sorted(held.answers)

@@ -128,7 +128,7 @@ class Training:
                 "metadata": rows.dump(dict(metadata or {})),
                 "digest": digest,
             }
-            # The folder comes first: whoever finds the job finds it, too.
+            # The folder comes first, so a process that finds the job finds the folder, too.
             await asyncio.to_thread(draft.path.rename, self.places.job(job_id))
             made = await self.jobs.create(principal, job_id, values, placed.sources, "queued")
         except BaseException:

@@ -1,4 +1,4 @@
-"""Jobs of training, what is told of them, versions, and what these are made of."""
+"""Jobs of training, their messages, versions, and what these are made of."""
 
 from __future__ import annotations
 

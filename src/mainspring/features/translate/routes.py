@@ -55,7 +55,7 @@ class TranslateBody(Body):
     store: Annotated[bool, Field(description="store the texts with the answer, like other answers")] = True
 
     def length(self) -> int:
-        """Characters of all that is to be translated."""
+        """Characters of all texts to translate."""
         return len(self.text or "") + len(self.document or "") + sum(map(len, self.texts or ()))
 
     def asked(self) -> tuple[str, str]:

@@ -18,8 +18,8 @@ SUMMED = ("cost", "tokens")
 class Measured(Body):
     """What is known of a unit. ``name`` is the outcome's metric, or the score's name.
 
-    A unit succeeds if its value is ``at_least`` or ``at_most`` so much. What is told later than ``window_s`` after the
-    unit's first answer does not count.
+    A unit succeeds if its value is ``at_least`` or ``at_most`` so much. An outcome that comes later than ``window_s``
+    after the unit's first answer does not count.
     """
 
     source: Source
@@ -52,7 +52,7 @@ class Measured(Body):
 
     @property
     def absent_fails(self) -> bool:
-        """A unit of which nothing is told has failed; else it does not count."""
+        """A unit without an outcome has failed; otherwise it does not count."""
         return self.source == "outcome"
 
     @property
@@ -104,7 +104,7 @@ class Trial(Body):
 
     @property
     def window(self) -> float:
-        """Seconds until nothing more is told of a unit."""
+        """Seconds until a unit's outcomes no longer count."""
         return max(each.window for each in (self.metric, *self.guards))
 
     @property

@@ -52,7 +52,7 @@ class ApplicationTrials(Trials):
 
 
 def online_verdict(verdict: Verdict) -> OnlineVerdict:
-    """A verdict as other features are told it."""
+    """A verdict as other features see it."""
     ours = verdict.arms.get(_CANDIDATE)
     sequence = [] if ours is None else list(ours.sequence)
     low, high = (sequence[-1][1].low, sequence[-1][1].high) if sequence else (-1.0, 1.0)

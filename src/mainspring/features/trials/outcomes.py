@@ -25,7 +25,7 @@ PREFIX = "evt_"
 
 
 class Outcomes:
-    """Writes and reads outcomes. ``most`` may be told of one episode."""
+    """Writes and reads outcomes. One episode has at most ``most``."""
 
     def __init__(self, database: Database, log: EventLog, most: int) -> None:
         self._database = database

@@ -52,7 +52,7 @@ class OutcomeBody(Body):
 
     @property
     def episode(self) -> tuple[Episode, str]:
-        """What it is about."""
+        """The subject of the trial."""
         if self.answer_id is not None:
             return "answer", self.answer_id
         return ("session", self.session_id) if self.session_id is not None else ("trace", self.trace_id or "")

@@ -1,4 +1,4 @@
-"""Trials, their units of traffic, and the answers of those about which more may be told."""
+"""Trials, their units of traffic, and the answers of those that may still get outcomes."""
 
 from __future__ import annotations
 

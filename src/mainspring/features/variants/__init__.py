@@ -1,1 +1,1 @@
-"""Variants: the one door through which anything new comes to a tenant's application, and goes again."""
+"""Variants: the one way by which anything new enters a tenant's application, and leaves it."""

@@ -16,7 +16,7 @@ _SYSTEM = ("system", "developer")
 
 
 class Varied(Layer):
-    """Answers under the ``application``'s name by means of the candidates ``ids``. ``variant`` is told with the answer.
+    """Answers under the ``application``'s name by means of the candidates ``ids``. The answer names ``variant``.
 
     Candidates never change, so their ids are part of the fingerprint under which answers are cached.
     """

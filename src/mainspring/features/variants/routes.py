@@ -85,7 +85,7 @@ def router(service: Variants, access: Access) -> APIRouter:
     async def place_candidate(candidate: CandidateId, body: PlaceBody, context: admins) -> HttpResponse:
         """Send a candidate copies of requests or a share of the traffic, promote it, or withdraw it."""
         principal = context.principal
-        # Whoever may not read it may take it away.
+        # A caller who may not read it may still remove it.
         if body.action == "withdraw":
             found = (await service.store.get(principal.tenant, candidate)).candidate
         else:

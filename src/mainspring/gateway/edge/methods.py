@@ -1,4 +1,4 @@
-"""Answers for paths and methods that no route has: which ones there are."""
+"""Answers for paths and methods without a route: they name the existing ones."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The page ``/docs``: every route with its scope, parameters and body, made of the API's description.
 
-It is a plain page: no script, nothing from anywhere else. So it works on a machine without internet access, and no
+It is a plain page without scripts or files from elsewhere. So it works on a machine without internet access, and no
 third-party program runs beside its reader's keys.
 """
 

@@ -29,7 +29,7 @@ MOST_FILES = 65_536
 
 
 class _Server(uvicorn.Server):
-    """Says when it is up."""
+    """Reports when it is up."""
 
     def __init__(self, config: uvicorn.Config, handshake_s: float, stopping: asyncio.Event) -> None:
         super().__init__(config)
@@ -119,7 +119,7 @@ async def serving(
     asyncio.get_running_loop().set_default_executor(FairThreads())
     listener = bound or bind(settings)
     listen(listener, settings)
-    # Its start and stop lines say nothing that the command line does not say itself.
+    # The command line already says what its start and stop lines say.
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     app.state.stopping = asyncio.Event()
     server = _Server(config, settings.read_timeout_s, app.state.stopping)

@@ -8,7 +8,7 @@ from typing import Any
 from uvicorn.protocols.websockets.wsproto_impl import WSProtocol
 
 PATHS = (b"/v1/responses",)
-"""The paths that are spoken to over sockets; elsewhere a wish for one is ignored, as HTTP permits."""
+"""The paths with sockets; a request for a socket elsewhere is ignored, as HTTP permits."""
 
 
 class SocketProtocol(WSProtocol):

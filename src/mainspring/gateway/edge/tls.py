@@ -1,4 +1,4 @@
-"""TLS of the server's own: the context it serves with, and what ``mainspring doctor`` says of its files."""
+"""The server's TLS: the context of its connections, and the report of ``mainspring doctor`` on its files."""
 
 from __future__ import annotations
 

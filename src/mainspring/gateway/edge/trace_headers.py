@@ -109,7 +109,7 @@ class Edge:
         came_ns = time.time_ns()
         scope = azure.as_openai(scope)
         if scope["method"] == "HEAD":
-            # It is answered as GET is, without the body.
+            # The answer is that of GET, without the body.
             scope, send = {**scope, "method": "GET"}, _headless(send)
         asked = Headers(scope=scope)
         trace = self.trace_of(asked.get("traceparent"))

@@ -1,7 +1,7 @@
 """The keys of an identity provider: fetched, cached, refreshed, and trusted for a while if the provider is down.
 
-Keys change: a token with an unknown key has them asked for again, once in ``COOLDOWN_S`` at most, so that nonsense
-costs the provider nothing. Keys older than ``refresh_s`` are used while they are refreshed in the background.
+Keys change, so a token with an unknown key makes the server fetch them again, at most once in ``COOLDOWN_S``: invalid
+tokens cost the provider nothing. Keys older than ``refresh_s`` are used while they are refreshed in the background.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Jwks:
 
     @property
     def _limit(self) -> float:
-        """How old the keys may be that are believed."""
+        """The greatest age of keys that are still trusted."""
         return self._settings.refresh_s + self._settings.outage_s
 
     def _renew(self) -> asyncio.Task[None]:

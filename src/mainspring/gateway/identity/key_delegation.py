@@ -27,14 +27,14 @@ class KeyDelegation:
     def check(
         self, giver: Principal, *, scopes: frozenset[str], groups: frozenset[str], reach: Reach, tier: str
     ) -> None:
-        """Raises ``Forbidden`` for what ``giver`` has not itself."""
+        """Raises ``Forbidden`` for rights that ``giver`` does not have."""
         _no_more(scopes, giver)
         _within(groups, giver)
         _no_further(reach, giver)
         self._no_faster(tier, giver)
 
     async def until(self, giver: Principal, wanted: float | None) -> float | None:
-        """When a key of ``giver`` ends that is wanted until then, in Unix seconds (None: for as long as may be).
+        """The end of a key of ``giver`` that should last until then, in Unix seconds (None: as long as allowed).
 
         Raises ``Forbidden`` for one that would outlive it.
         """

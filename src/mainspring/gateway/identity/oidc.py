@@ -50,7 +50,7 @@ class Tokens:
         """Whose token it is. Raises ``InvalidToken`` with the reason, and ``Unavailable`` if the provider's keys cannot
         be fetched."""
         settings = self._settings
-        # Nothing of it is decoded before its size is known.
+        # Its size is checked before any part of it is decoded.
         if len(token) > settings.max_token_bytes:
             raise InvalidToken(f"the token is longer than {settings.max_token_bytes} bytes", remedy=REMEDY)
         algorithm, kid = self._header(token)

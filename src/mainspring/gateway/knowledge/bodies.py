@@ -160,7 +160,7 @@ def own_chunking(wanted: AutoChunking | StaticChunking | None, param: str = "chu
 
 
 def visible_groups(wanted: tuple[str, ...] | None, context: Context, what: str) -> frozenset[str] | None:
-    """An access list. Raises ``InvalidRequest`` for one that would hide ``what`` from who gives it."""
+    """An access list. Raises ``InvalidRequest`` for one that would hide ``what`` from its sender."""
     if wanted and not context.principal.groups.intersection(wanted):
         raise InvalidRequest(
             f"this key is in none of these groups and could not see {what}",

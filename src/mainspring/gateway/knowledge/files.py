@@ -54,7 +54,7 @@ def router(files: Files, library: Library, access: Access, idempotency: Idempote
         async def shown(file_id: str) -> HttpResponse:
             return json_response(file_body(await files.get(principal.tenant, file_id, groups=principal.groups)))
 
-        # The form as a whole is another one each time: its boundary is drawn by lot.
+        # The form differs each time, because its boundary is random.
         words = (name, purpose) if seconds is None else (name, purpose, str(seconds))
         body = (*(each.encode("utf-8", "replace") for each in words), data)
         return await idempotency.once(key, "files", body, context, work, makes=makes(PREFIX, shown))

@@ -145,7 +145,7 @@ def _error(document: Document) -> dict[str, str] | None:
 
 
 def _progress(document: Document, intake: Intake) -> dict[str, Any] | None:
-    """How far a file is that this server reads, or how many are before it."""
+    """The progress of a file that this server reads, or the number of files before it."""
     if document.status != "in_progress":
         return None
     if (reading := intake.reading(document.document_id)) is not None:

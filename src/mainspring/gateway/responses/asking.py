@@ -1,4 +1,5 @@
-"""What a request to the Responses API asks of the ring: its history, the items that it refers to, and what fits."""
+"""Makes requests of the ring from those of the Responses API: the history, the items that they refer to, and what
+fits."""
 
 from __future__ import annotations
 
@@ -95,7 +96,7 @@ class Asking:
         return PreparedRequest(request, shown, body.conversation_id, searched, RESULTS in include, include, unused)
 
     async def counted(self, body: AskedBody, context: Context) -> ChatRequest:
-        """The request whose tokens ``body`` wants to know."""
+        """The request whose tokens ``body`` asks for."""
         history, found = await self._before(body, context.principal)
         request = body.counted(history, self._most, found)
         if body.truncation == "auto":
@@ -120,8 +121,8 @@ class Asking:
         self, request: ChatRequest, body: ResponsesBody, unused: tuple[str, ...]
     ) -> tuple[ChatRequest, tuple[str, ...]]:
         """``request`` with searches of the web, or without them where nothing makes any: coding agents offer them
-        unasked beside other tools. Raises ``Unsupported`` if they are all that there is, or if more is said of them
-        than that they are there: then the answer would be another."""
+        unasked beside other tools. Raises ``Unsupported`` if they are all that there is, or if they carry more than
+        their presence: then the answer would be another."""
         try:
             if self._web is None:
                 raise Unsupported("nothing here searches the web", param="tools")
@@ -135,7 +136,7 @@ class Asking:
         return request, unused
 
     async def _check_chat(self, request: ChatRequest, context: Context) -> None:
-        """Raises ``Unsupported`` for what is no chat model: a collection searches for itself."""
+        """Raises ``Unsupported`` for anything except a chat model: a collection searches itself."""
         try:
             await self._window(request, context)
         except Unsupported:
@@ -176,6 +177,6 @@ class Asking:
 
 
 def _meant(tool: HostedTool) -> bool:
-    """Whether a request says more of a search of the web than that it is there."""
+    """Whether a request gives details of the web search beside its name."""
     asked = tool.kind == "web_search" and any(tool.options.get(name) for name in ("domains", "blocked"))
     return tool.forced or asked

@@ -1,4 +1,4 @@
-"""Conversations that are too long for a model: their oldest turns left out, or all of it summed up."""
+"""Conversations that are too long for a model: leaves the oldest turns out, or summarises everything."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SUMMARY_TOKENS = 1024
 
 async def truncated(request: ChatRequest, context: Context, count: Count, window: Window) -> ChatRequest:
     """``request`` without as many of its oldest turns as its model cannot read beside the answer. Instructions and the
-    newest turn stay; a call goes with its output. A collection reads questions, and shortens for itself."""
+    newest turn stay; a call goes with its output. A collection reads questions and shortens them itself."""
     try:
         room = await window(request, context)
     except Unsupported:
@@ -34,7 +34,7 @@ async def truncated(request: ChatRequest, context: Context, count: Count, window
     turns = _turns(request.messages)
     if await _fits(request, context, count, room):
         return request
-    # The fewest turns that have to go: found by halves, each counted.
+    # The fewest turns that have to go, found by bisection.
     low, high = 1, len(turns) - 1
     while low < high:
         middle = (low + high) // 2
@@ -70,7 +70,7 @@ def _without(request: ChatRequest, turns: list[list[Message]], dropped: int) -> 
 
 
 def summing_up(request: ChatRequest) -> ChatRequest:
-    """The request that has the conversation of ``request`` summed up by its model."""
+    """The request that lets the model summarise the conversation of ``request``."""
     lines = []
     for message in request.messages:
         lines.append(f"{message.role}: {message.content}")

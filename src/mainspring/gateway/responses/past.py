@@ -1,4 +1,4 @@
-"""Responses that were made, or are being made in the background: read, follow, cancel and delete them."""
+"""Routes that read, follow, cancel and delete responses, also those in the background."""
 
 # No postponed annotations here: FastAPI must see the local aliases of the dependencies.
 
@@ -84,7 +84,7 @@ def add(routes: APIRouter, past: "Past", access: Access) -> None:
 
 
 class Past:
-    """Responses by their ids, whether an answer of theirs is recorded or not yet."""
+    """Responses by their ids, with a recorded answer or without one yet."""
 
     def __init__(self, stored: PastResponses, background: BackgroundResponses) -> None:
         self._stored = stored
@@ -98,7 +98,7 @@ class Past:
             return dict(run.body)
         state = await self._background.state(principal, wanted)
         if state is not None and state.is_open:
-            # The end of a response is told a moment before its row says so.
+            # A response's end is sent a moment before its row says so.
             return _unanswered(state) if run is None else dict(run.body)
         try:
             body = _recorded(await self._stored.get(named, principal))
@@ -126,7 +126,7 @@ class Past:
         return await self.body(named, principal)
 
     async def items(self, named: str, principal: Principal) -> list[dict[str, Any]]:
-        """What it was asked with. Raises ``NotFound``."""
+        """Its input items. Raises ``NotFound``."""
         run = self._background.run(principal, wanted := answer_id(named))
         if run is None or run.over:
             try:
@@ -138,8 +138,8 @@ class Past:
         return [item for number, each in enumerate(run.said) for item in input_items(wanted, number, each)]
 
     async def events(self, named: str, principal: Principal, after: int) -> HttpResponse:
-        """The events behind the one numbered ``after``: as they were told where they are still known, else told
-        again from the record."""
+        """The events after the one numbered ``after``: as they were sent if they are still known, else made again from
+        the record."""
         run = self._background.run(principal, answer_id(named))
         if run is not None:
             frames: AsyncIterator[responses_stream.Frame] = run.read(after)

@@ -9,7 +9,7 @@ from mainspring.core.types import ChatRequest, Context, Message, Principal, Resp
 from mainspring.http.openai.responses_encode import Shell
 
 Ended = Callable[[Mapping[str, Any]], Awaitable[None]]
-"""Called with the response object of an answer before its end is told."""
+"""Called with the response object of an answer before its end is sent."""
 
 
 class BackgroundState(Protocol):
@@ -34,7 +34,7 @@ class BackgroundState(Protocol):
 
 
 class BackgroundRun(Protocol):
-    """A response that this process makes, or has made a short time ago."""
+    """A response that this process generates or generated a short time ago."""
 
     @property
     def body(self) -> Mapping[str, Any]: ...

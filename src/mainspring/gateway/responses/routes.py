@@ -96,7 +96,7 @@ def router(
         async def shown(name: str) -> HttpResponse:
             return json_response(await told.begun(response_id(name), context.principal), left_out(asked))
 
-        # What is answered at once is asked again: nobody had its answer.
+        # Answers that are not in the background are asked for again, because nobody received them.
         made = makes("ans_", shown) if body.background else None
         made_of = "" if key is None else await behind.basis(asked.request, context)
         return await idempotency.once(key, "responses", [await http.body()], context, work, basis=made_of, makes=made)
@@ -120,7 +120,7 @@ def _counting(
 
     @routes.post(f"{PREFIX}/compact")
     async def compact_response(http: HttpRequest, body: CompactBody, context: chats) -> HttpResponse:
-        """Sum a conversation up: the output goes in its place, before what is said next."""
+        """Sum a conversation up: the output goes in its place, before what comes next."""
         whole = await asking.counted(body, context)
         asked = dataclasses.replace(fit.summing_up(whole), user=body.user)
         answer = await collected(http, responder, asked, context)

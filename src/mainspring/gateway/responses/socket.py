@@ -35,7 +35,7 @@ Told = Callable[[Mapping[str, Any]], Awaitable[None]]
 
 
 def router() -> APIRouter:
-    """The route; it needs nothing but the application that it belongs to."""
+    """The route; it needs only the application that it belongs to."""
     routes = APIRouter()
 
     @routes.websocket(PREFIX)
@@ -60,7 +60,7 @@ class _Inner:
         self.gone = asyncio.Event()
 
     async def refusal(self) -> HttpResponse | None:
-        """The answer to a client that may not speak here; None: it may."""
+        """The refusal of a client that may not use the socket; None: it may."""
         status, body, _ = await self._whole("GET", "/v1/models", b"")
         return None if status == 200 else HttpResponse(body, status, media_type="application/json")
 
@@ -220,7 +220,7 @@ class _Session:
             kept = body.get("store") is not False
             self._latest = _Turn(name, name, ()) if kept else _Turn(name, stored, (*items, *response["output"]))
         elif self._latest is not None and self._latest.id == previous:
-            # What failed may have left the chain in a state that nobody knows.
+            # A failure may leave the chain in an unknown state.
             self._latest = None
 
     def _since(self, body: dict[str, Any], previous: Any) -> tuple[str | None, tuple[Any, ...]]:

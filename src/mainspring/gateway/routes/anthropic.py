@@ -71,7 +71,7 @@ class PromptCounter:
         try:
             return await counting.prompt_tokens(request)
         except InvalidSchema:
-            # It is beyond grammars: the answer would be validated.
+            # No grammar covers it, so the answer would be validated.
             return await counting.prompt_tokens(
                 dataclasses.replace(request, sampling=dataclasses.replace(request.sampling, grammar=None))
             )

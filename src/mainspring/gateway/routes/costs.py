@@ -175,7 +175,7 @@ def _costs(routes: APIRouter, ledger: Ledger, access: Access, audit: Audit) -> N
     operators = access(OPERATE)
 
     async def across(http: HttpRequest, names: Sequence[Dimension]) -> None:
-        """Let in who sees the sums of all tenants, and say so in the log of the tenant that looked."""
+        """Admit keys that may see the sums of all tenants, and record that in the log of the tenant that looked."""
         context = await operators.admit(http)
         if own := [name for name in names if name not in ACROSS]:
             raise InvalidRequest(

@@ -101,7 +101,7 @@ def _list_models(routes: APIRouter, models: Registry, access: Access) -> None:
         """In Anthropic's shape, and in pages, for clients that send ``anthropic-version``."""
         served = await models.models(context.principal)
         if lifecycle and "active" not in lifecycle:
-            # What is not served any more is not listed.
+            # Names that are no longer served are not listed.
             served = []
         if anthropic_models.VERSION in http.headers:
             return json_response(anthropic_models.models_body(served, limit, after_id, before_id))

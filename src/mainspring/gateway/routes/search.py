@@ -1,4 +1,4 @@
-"""Routes that find: search in a vector store, documents that are alike, recommendations."""
+"""Routes that find: search in a vector store, similar documents, recommendations."""
 
 # No postponed annotations here: FastAPI must see the local aliases of the dependencies.
 

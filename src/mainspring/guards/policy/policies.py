@@ -85,8 +85,8 @@ class CheckedText:
 
 
 def _plain(value: Any) -> str:
-    """A field of a policy as text, the same for values that decide alike: of names and of mappings the order is
-    nothing."""
+    """A field of a policy as text, the same for values with the same decisions: the order of names and mappings does
+    not matter."""
     if isinstance(value, BaseModel):
         value = value.model_dump(mode="json")
     elif isinstance(value, tuple):
@@ -95,8 +95,8 @@ def _plain(value: Any) -> str:
 
 
 def _at_most_flagged(action: Any, role: str, roles: tuple[str, ...] = ("tool", "code")) -> Any:
-    """``action``, but tool results never refuse a request: a single poisoned page would stop an agent. Nor does source
-    code, whose comments and strings instruct nobody who completes it."""
+    """``action``, but tool results never refuse a request: a single poisoned page would stop an agent. Source code does
+    not refuse one either: its comments and strings do not instruct a model that completes it."""
     return "flag" if role in roles and action == "refuse" else action
 
 

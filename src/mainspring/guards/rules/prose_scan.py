@@ -13,7 +13,7 @@ _CLOSING = {'"': '"', "“": "”", "«": "»", "„": "“"}
 
 class Scan:
     """Takes an answer in pieces. Code is in fences or between backticks, a quotation between double quotation marks or
-    after ``>``. An unclosed one ends with its line (a fence with the answer). ``code`` and ``quotes`` that are to be
+    after ``>``. An unclosed one ends with its line (a fence with the answer). ``code`` and ``quotes`` that are
     rewritten too count as prose."""
 
     def __init__(self, *, code: bool = False, quotes: bool = False) -> None:

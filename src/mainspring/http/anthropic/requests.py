@@ -44,7 +44,7 @@ class OutputFormat(Body):
 
 
 class OutputConfig(Body):
-    """``format`` constrains the answer to a JSON schema. Chat templates that know an ``effort`` are told it."""
+    """``format`` constrains the answer to a JSON schema. Chat templates that know an ``effort`` get it."""
 
     format: OutputFormat | None = None
     effort: Literal["low", "medium", "high", "xhigh", "max"] | None = None

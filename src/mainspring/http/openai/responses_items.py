@@ -86,7 +86,7 @@ class Item(BaseModel):
 
     @property
     def kind(self) -> str:
-        """Its type: a message where nothing else is said, a reference where nothing but an id is."""
+        """Its type: a message by default, a reference where there is only an id."""
         if self.type is not None:
             return self.type
         return "item_reference" if self.id and self.role is None and self.content is None else "message"

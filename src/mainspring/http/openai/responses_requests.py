@@ -303,7 +303,7 @@ class ResponsesBody(AskedBody):
         return {name: value for name, value in told.items() if value is not None}
 
     def searches(self) -> tuple[FileSearchTool, ...]:
-        """The searches that are to be made, as many as may be."""
+        """The searches to make, as many as are allowed."""
         tools, choice = self.choice(self.tool_set())
         return () if choice == "none" else tools.searches[: self.max_tool_calls]
 

@@ -185,8 +185,8 @@ def _function(spec: ToolBody, name: str, place: str) -> Tool:
 
 
 def custom(spec: ToolBody, name: str, place: str) -> Tool:
-    """A tool of free text as a function. A regular expression is enforced; a grammar in Lark's syntax, which no engine
-    here knows, is told to the model."""
+    """A tool of free text as a function. A regular expression is enforced; the model reads a grammar in Lark's syntax,
+    which no engine here knows."""
     wanted = spec.format or {"type": "text"}
     text: dict[str, Any] = {"type": "string"}
     description = spec.description or ""

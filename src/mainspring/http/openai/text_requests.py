@@ -76,7 +76,7 @@ class CompletionBody(SamplingBody):
         if echoes and (self.stream or drawn > wanted):
             problem = "the log-probabilities of a prompt come with a whole answer that is not the best of several"
             raise Unsupported(problem, remedy="Leave stream and best_of, or echo or logprobs out", param="echo")
-        # The best is the one whose tokens are the likeliest: that must be told of all of them.
+        # The best is the one whose tokens are the likeliest: all of them must be known for that.
         logprobs = self.logprobs if drawn == wanted else self.logprobs or 0
         sampling = self.sampling(self.max_tokens, logprobs, None, choices=drawn)
         if echoes:

@@ -1,1 +1,1 @@
-"""Answers from documents: found, judged, shown or written, cited or refused."""
+"""Answers from documents: searches, judges what was found, quotes or writes the answer with citations, or refuses."""

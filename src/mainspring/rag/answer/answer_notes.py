@@ -1,6 +1,6 @@
 """Notes about an answer: the parts of the question that the documents do not answer, and disagreements between sources.
 
-Both are said in the text and are events of their own, so that a program need not read the text.
+Both stand in the text and are separate events, so that a program need not read the text.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Notes:
     missing: tuple[str, ...] = ()
 
     def events(self, numbers: Numbers) -> list[Event]:
-        """Text, citations and events of its own, after an answer with the citations in ``numbers``."""
+        """The text, citations and events of the notes, after an answer with the citations in ``numbers``."""
         events: list[Event] = []
         for found in disagreements(self.question, list(numbers.passages), self.passages):
             events += self._disagreement(found, numbers)
@@ -40,7 +40,7 @@ class Notes:
         return events
 
     def _unnamed(self, cited: Iterable[Passage]) -> Iterator[str]:
-        """What is not said where a row for all others answers a question about a name."""
+        """Missing parts that are not reported where a row for all others answers a question about a name."""
         found = list(cited)
         texts = "\n".join(f"{each.hit.source} {self.texts[each.hit.document_id]}" for each in found)
         if not any(each.kind == "row" and rows.has_others(each.text) for each in found):

@@ -1,4 +1,4 @@
-"""The collections that a question is put to."""
+"""The collections in which a question is searched."""
 
 from __future__ import annotations
 

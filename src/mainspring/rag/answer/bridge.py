@@ -1,8 +1,9 @@
-"""Questions about a thing by its code, where the fact is told of the thing by its name.
+"""Questions about a thing by its code, where a document tells the fact under the thing's name.
 
 "What is the warranty period for the igniter of CS-26?" is in no document: one says that CS-26 is the Cinder stove, and
 another how long the igniter of the Cinder stove is covered. If the documents lack a code together with the rest of a
-question, the one document that has the code says what it stands for, by its title, and that is asked about instead.
+question, the title of the one document with the code says what it stands for, and the question is asked about that
+instead.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ _CODE = re.compile(r"(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[A-Za-z0-9]+(?:-[A-Za-z0-9]+)
 
 
 async def bridged(whole: Findings, find: Find) -> Lookup:
-    """What is found by way of the thing that the code in a question stands for; ``whole``, what the question itself
-    finds, if that tells nothing. ``find`` searches for another text; it is called twice at most."""
+    """The findings for the thing that the code in a question stands for; ``whole``, the findings of the question
+    itself, if that leads nowhere. ``find`` searches for another text; it is called twice at most."""
     alone = Lookup(whole, (whole,))
     codes = [each for each in whole.lacks if each.kind == "identifier" and _CODE.fullmatch(each.text)]
     if len(codes) != 1 or len(whole.lacks) > 1:

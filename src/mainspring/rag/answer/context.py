@@ -78,7 +78,7 @@ class ContextReading:
         return sum(source.tokens for source in self.sources)
 
     def facts(self) -> ReadingFacts:
-        """For the retrieval event: spans that were read and left out."""
+        """The spans for the retrieval event: those read and those left out."""
         return ReadingFacts(
             tokens=self.tokens,
             read=[SpanFacts(document_id=each.document_id, start=each.start, end=each.end) for each in self.sources],
@@ -89,7 +89,7 @@ class ContextReading:
         )
 
     def described(self) -> str:
-        """In a few words, for people who watch."""
+        """A few words for people who watch the progress."""
         left = {why: sum(each.why == why for each in self.left_out) for why in get_args(Why)}
         said = "".join(f", {count} {why}" for why, count in left.items() if count)
         return f"{len(self.sources)} sources, {self.tokens} tokens{said}"
@@ -123,7 +123,7 @@ async def assemble(candidates: Sequence[Candidate], budget: int, count: Count, *
     chosen: list[ContextSpan] = []
     left: list[LeftOut] = []
     room = budget
-    # All at once: an engine that is busy counts between two of its steps.
+    # All at once: a busy engine counts only between two of its steps.
     waiting = [option for candidate in candidates for option in (candidate.wide, *candidate.narrower)]
     counted = iter(zip(waiting, await count(waiting) if waiting else (), strict=True))
     for candidate in candidates:

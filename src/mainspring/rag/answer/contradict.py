@@ -1,8 +1,9 @@
 """Cited sources that disagree: sentences of two documents that say the same thing with one different value.
 
-Rules, and strict ones: a false alarm costs more trust than a silence. Two sentences disagree where, apart from one
-value of one kind and unit (or apart from a "not"), they have the same content words and the same other values, and
-their headings name no different things. Statements that are only implied, or use quite different words, are not found.
+The rules are strict: a false alarm costs more trust than a missed conflict. Two sentences disagree where, apart from
+one value of one kind and unit (or apart from a "not"), they have the same content words and the same other values, and
+their headings do not name different things. Statements that are only implied, or use quite different words, are not
+found.
 """
 
 from __future__ import annotations

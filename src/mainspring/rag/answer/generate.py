@@ -70,7 +70,7 @@ class AnswerWriter:
     """
 
     instruction = _INSTRUCTION
-    """What the model is told if the request names no prompt."""
+    """The prompt of the model if the request names none."""
 
     def __init__(
         self,
@@ -170,7 +170,7 @@ class AnswerWriter:
             try:
                 return list(await asyncio.gather(*map(self._count, texts)))
             except EngineError:
-                # The engine that is starting again will be asked soon enough: its tokens are estimated this once.
+                # The engine is starting again: its tokens are estimated this once.
                 pass
         return [math.ceil(count * _TOKEN_MARGIN) for count in self._embedder.count_tokens(texts)]
 
@@ -199,7 +199,7 @@ class AnswerWriter:
 
 
 def greedy(sampling: Sampling) -> Sampling:
-    """Drawn tokens are invented ones: greedy text keeps to the sources far more often (measured on SQuAD)."""
+    """Sampling invents things: greedy text keeps to the sources far more often (measured on SQuAD)."""
     return replace(sampling, temperature=0.0) if sampling.temperature is None else sampling
 
 

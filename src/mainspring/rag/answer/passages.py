@@ -11,7 +11,7 @@ from mainspring.stores.vectors.base import VectorStore
 
 
 class Passages:
-    """Reads them. The records hold no texts: of a document that was changed or deleted since nothing is found."""
+    """Reads them. The records hold no texts: nothing is found of a document that was changed or deleted since."""
 
     def __init__(self, collections: Collections, vectors: VectorStore) -> None:
         self._collections = collections

@@ -134,8 +134,8 @@ def refuse_unsupported(request: ChatRequest, mode: str) -> None:
 
 
 def with_unused(request: ChatRequest, mode: str, response: Response) -> Response:
-    """``response`` with a header that says if tools were offered, which the documents do not call, and in extractive
-    ``mode`` what would steer a model."""
+    """``response`` with a header that names ignored fields: tools, which documents do not call, and in extractive
+    ``mode`` parameters that steer a model."""
     if mode == "extractive":
         return with_unread(request, response)
     if not request.tools or request.tool_choice == "none":

@@ -147,7 +147,7 @@ class DocumentAnswerer:
             found = self._writer.fingerprint(request, context)
             if found is None:
                 return None
-            # The same words from another prompt version are another prompt.
+            # A prompt with the same words from another version counts as another prompt.
             use = request.prompt
             written = found if use is None else repr((found, use.name, use.version, use.rendered))
         if self.collection is not None:

@@ -1,7 +1,7 @@
-"""Answers to messages that are no search: greetings, thanks, and questions about the collection.
+"""Answers to messages that need no search: greetings, thanks, and questions about the collection.
 
 Questions about the collection are answered from its catalogue: the names, titles, headings and times of the documents
-that the asker may see. Nothing of it comes from a model, and nothing is invented.
+that the asker may see. No model writes them, and nothing is invented.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def talk(message: str) -> Talk | None:
 
 def without_courtesy(message: str) -> str:
     """``message`` without a greeting, thanks or assent before its question ("Thanks! And how long ...?"), and without
-    thanks behind it; what is nothing else stays whole."""
+    thanks after it; a message of nothing else stays whole."""
     rest = message
     while match := _BEFORE.match(rest):
         rest = rest[match.end() :]

@@ -1,4 +1,4 @@
-"""What one tenant's answers from documents do otherwise than the settings say."""
+"""The differences of one tenant's answers from the settings."""
 
 from __future__ import annotations
 

@@ -18,9 +18,9 @@ from mainspring.stores.documents.records import About, Attributes
 class Source:
     """Bytes to ingest: ``key`` names them within the collection; ``load`` reads them when needed.
 
-    ``groups`` is the access list (empty: everyone who sees the collection; None: nothing is said of one),
-    ``modified_at`` the source's own time in Unix seconds. ``mark`` is the source's name for this version (an ETag, a
-    blob's hash): a document that has it already is not loaded. Empty: only the content shows changes.
+    ``groups`` is the access list (empty: everyone who sees the collection; None: it is unknown), ``modified_at`` the
+    source's own time in Unix seconds. ``mark`` is the source's name for this version (an ETag, a blob's hash): a
+    document that has it already is not loaded. Empty: only the content shows changes.
     """
 
     key: str

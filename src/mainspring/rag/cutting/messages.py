@@ -33,7 +33,7 @@ Numbers = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class CutRequest:
-    """A document that is to be cut; ``bytes`` of text follow. ``tokenizer`` is the path of the file that counts tokens.
+    """A document to cut; ``bytes`` of text follow. ``tokenizer`` is the path of the file that counts tokens.
 
     ``embedder`` is part of the digests of embedded texts. With ``graph``, its graph is also read by rules, over chunks
     named ``graph``, a point and their number.

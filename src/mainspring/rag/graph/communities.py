@@ -24,8 +24,8 @@ _LONGEST_PLACE = 600
 @dataclass(frozen=True, slots=True)
 class Community:
     """Entities that belong together, the most central first, with their most informative places. ``chunks`` are the
-    numbers of the chunks that name several of the entities, in descending order. ``weight`` in (0, 1] is its part of
-    all that is said."""
+    numbers of the chunks that name several of the entities, in descending order. ``weight`` in (0, 1] is its share of
+    all relations."""
 
     entities: tuple[int, ...]
     places: tuple[TextPlace, ...]

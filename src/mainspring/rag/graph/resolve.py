@@ -49,9 +49,9 @@ def singular(word: str) -> str:
 def resolve(
     counts: Mapping[str, int], aliases: Iterable[tuple[str, str]] = (), shorts: Iterable[tuple[str, str]] = ()
 ) -> dict[str, str]:
-    """The representative of each of the keys ``counts`` (with how often it is said): of those that are one, the most
-    frequent. ``aliases`` are pairs of keys that a text equates; ``shorts`` are (acronym, long form), and count if all
-    texts agree."""
+    """The representative of each of the keys ``counts`` (with the number of mentions): of those that are the same, the
+    most frequent. ``aliases`` are pairs of keys that a text equates; ``shorts`` are (acronym, long form), and count if
+    all texts agree."""
     sets = _Sets(counts)
     for one, other in aliases:
         if one in counts and other in counts:

@@ -192,7 +192,7 @@ class Publisher:
             await self._vectors.write(collection.table, rows)
 
     async def _graph(self, collection: Collection, each: Prepared, report: IngestReport) -> str:
-        """The document's graph; empty if none is to be built, or it cannot be read."""
+        """The document's graph; empty if none is built, or it cannot be read."""
         if self._graphs is None:
             return ""
         if each.cut.graph is not None:

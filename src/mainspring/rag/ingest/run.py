@@ -49,8 +49,8 @@ class IngestRun:
         return self.current(document) and read_as(document.name) == read_as(source.name)
 
     def about(self, source: Source, document: Document | None = None, *, unread: bool = False) -> About:
-        """The record of ``source``, which is ``document``. ``unread``: the content has still to be read. Where nothing
-        is said of an access list the document keeps its own: reading again opens nothing."""
+        """The record of ``source``, which is ``document``. ``unread``: the content has still to be read. Without a
+        given access list the document keeps its own: reading again opens nothing."""
         document = document or self.known.get(source.key)
         kept = document.about if document else About()
         groups = kept.groups if self.groups is None else self.groups

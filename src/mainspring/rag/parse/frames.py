@@ -34,8 +34,8 @@ _ERRORS = {each.__name__: each for each in (UnreadableDocument, errors.MissingEx
 
 @dataclass(frozen=True, slots=True)
 class ReadRequest:
-    """A document that is to be read; ``bytes`` of it follow. With ``page`` (from 1), that page is drawn instead, with
-    ``quote`` marked."""
+    """A document to read; ``bytes`` of it follow. With ``page`` (from 1), that page is drawn instead, with ``quote``
+    marked."""
 
     name: str
     bytes: int

@@ -21,7 +21,7 @@ _QUESTION_WORD = (
 )
 _ENDS = re.compile(r"(?<=[?;])\s+")
 _AND = re.compile(rf",?\s+(?:and|as well as|and also)\s+(?={_QUESTION_WORD}\b)", re.IGNORECASE)
-# How the answer is to be given is no question: "Which tools are there? Name the kinds."
+# An instruction about the answer's form is no question: "Which tools are there? Name the kinds."
 _ASIDE = re.compile(
     r"(?:please )?(?:name|list|give|tell|state|say|show|write|explain|describe|count)(?: (?:the|me|us|all|of|them|it"
     r"|each|both|its|their|your|an?|one|some|in|kinds?|types?|sorts?|reasons?|details?|examples?|steps?|figures?|numbers?"

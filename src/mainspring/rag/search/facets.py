@@ -24,7 +24,7 @@ class FacetCount:
 def facets(hits: Sequence[Hit], names: Sequence[str], most: int = 20) -> dict[str, list[FacetCount]]:
     """For each attribute the ``most`` frequent values among the documents of ``hits``, the most frequent first.
 
-    Each document counts once for a value. ``hits`` are to be the candidates of a search rather than the few that are
+    Each document counts once for a value. ``hits`` should be the candidates of a search rather than the few that are
     shown: the counts are over these, and deeper with more ``effort``.
     """
     documents = {hit.document_id: hit for hit in hits}

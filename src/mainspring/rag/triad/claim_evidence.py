@@ -28,7 +28,7 @@ _DOWN = (
     r"late"
 )
 _WAYS = tuple(re.compile(rf"\b(?:{stems})\w*", re.IGNORECASE) for stems in (_UP, _DOWN))
-# Content words this close in a sentence are taken to be said of each other.
+# Content words this close in a sentence are taken to belong to each other.
 _NEAR = 5
 
 

@@ -23,7 +23,7 @@ from mainspring.serving.ring.ports import Tracing
 
 
 class Admit(Layer):
-    """Has a call wait for its place in the engine, or refuses it at once.
+    """Lets a call wait for its place in the engine, or refuses it at once.
 
     Without a ``gate`` every call is admitted; this is for engines that limit their load themselves. The place is given
     back when the engine is done, however slowly the answer is read.

@@ -9,7 +9,7 @@ from mainspring.core.path import Layer
 from mainspring.core.types import ChatRequest, CompletionRequest, Context, Request, Responder, Response
 
 CHARACTERS_A_TOKEN = 32
-"""On average over a whole context no natural text has more; engines refuse by the same number."""
+"""Natural text has at most this many on average over a whole context; engines refuse by the same number."""
 Window = Callable[[str], int]
 """The largest context window, in tokens, that a name may lead to; 0: none is known."""
 

@@ -13,7 +13,8 @@ INPUT_COST = 0.5
 LEARNT = 0.1
 TENANTS = 1024
 TOLD = 4096
-"""A cap up to this tells something about the answer: a tenant uses some share of it. A larger one is sent unasked."""
+"""A cap up to this tells something about the answer: a tenant uses some share of it. Clients send a larger one by
+default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +78,10 @@ class Expectations:
         return self._tenants.get(tenant, self._all)
 
     def learn(self, tenant: str, work: Work, usage: Usage) -> None:
-        """What became of ``work``, which is that of ``within``."""
+        """Learn the actual usage of ``work``, which is that of ``within``."""
         self._lengths.learn((tenant,), usage.completion_tokens // work.width)
         own = self._tenants.pop(tenant, None) or Expected(self._all.prompt, self._all.output)
-        # The last to be heard of stands last.
+        # The tenant that was seen last stands last.
         self._tenants[tenant] = own
         if len(self._tenants) > TENANTS:
             del self._tenants[next(iter(self._tenants))]

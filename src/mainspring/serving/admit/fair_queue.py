@@ -3,7 +3,7 @@
 Fairness is counted in tokens, as in the virtual token counter of Sheng et al., "Fairness in Serving Large Language
 Models" (OSDI 2024). Each tenant has a counter of its started work, divided by its weight, and the waiting tenant with
 the lowest counter goes next. A tenant that starts to wait is lifted to the lowest counter of the waiting ones, so that
-an idle tenant saves nothing up. Work is estimated at its start and corrected to the actual work.
+an idle tenant gains no credit. Work is estimated at its start and corrected to the actual work.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class _Shares:
         return lane
 
     def leave(self, name: str) -> None:
-        """To be called when a request leaves the lane of ``name``."""
+        """Call it when a request leaves the lane of ``name``."""
         lane = self.active.get(name)
         if lane is not None and not lane.waits:
             self._advance()
@@ -109,7 +109,7 @@ class _Shares:
         lane.counter += cost / lane.weight
 
     def settle(self, name: str, difference: float) -> None:
-        """The work of ``name`` was that much more than was counted when it began."""
+        """The work of ``name`` was larger by this much than the estimate at its start."""
         lane = self._lane(name)
         lane.counter += difference / lane.weight
 

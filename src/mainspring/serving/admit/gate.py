@@ -336,12 +336,12 @@ class Gate:
         theirs = self._tenants.get(ticket.tenant)
         whole = self._line.queued(ticket.priority) / self._rate.per_second(ticket.cost)
         if (theirs is None or not theirs.stands(now)) and whole <= OTHERS * tight:
-            # The line is the others', who ask for more than their part.
+            # The queue belongs to tenants that ask for more than their share.
             return longest
         return tight
 
     def _check(self, ticket: Ticket, context: Context) -> float:
-        """The wait that is to be expected; raises ``Overloaded`` if that is too long."""
+        """The expected wait; raises ``Overloaded`` if that is too long."""
         bound, remaining = self._bound(ticket), context.remaining()
         if remaining is None and bound is None:
             return 0.0
@@ -356,7 +356,7 @@ class Gate:
         return wait
 
     def _knows(self) -> bool:
-        """Whether the wait is more than a guess: something has ended, or does not end."""
+        """Whether the wait is more than a guess: a request has ended, or one runs for long."""
         guessed = self._clock() - FIRST_DURATION_S
         return self._rate.measured or any(run.began < guessed for run in self._running.values())
 

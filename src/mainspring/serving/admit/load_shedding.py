@@ -1,8 +1,8 @@
 """Early refusal: requests that the engine would not admit are refused before any work for them.
 
-The gate decides at the end of the path, after guards, sessions, budgets and the commit of the request's outcome. When
-much more is asked than can be served, most of the path's work is for requests that are refused, and it takes the
-processor from the engine. So the same gate is asked at the beginning.
+The gate decides at the end of the path, after guards, sessions, budgets and the commit of the request's outcome. Under
+overload most of the path's work is for requests that are refused in the end, and it takes the processor from the
+engine. So the same gate is asked at the beginning.
 """
 
 from __future__ import annotations

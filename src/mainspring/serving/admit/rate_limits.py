@@ -343,7 +343,7 @@ class RateReservation(Protocol):
 
 
 class Charge:
-    """The same limits for what no request ring is around: ``async with charge(context, tokens): ...``."""
+    """The same limits for work outside of the request ring: ``async with charge(context, tokens): ...``."""
 
     def __init__(self, limits: RateLimits, metrics: Metrics, budgets: RateReservation | None = None) -> None:
         self._limits = limits

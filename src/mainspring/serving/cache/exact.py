@@ -1,4 +1,4 @@
-"""Exact answers: the same request of the same people to the same responder is answered once."""
+"""Exact answers: the same request of the same people to the same responder gets one stored answer."""
 
 from __future__ import annotations
 

@@ -170,7 +170,7 @@ class SingleFlight:
         if waiting:
             self._charge(listener.context)
         elif self._context.settlement.records:
-            # The last listener was torn away while leaving and has settled already: the facts go in by themselves.
+            # The last listener was cancelled while it left and has settled already: the facts are committed separately.
             await self._log.append(*self._context.settlement.records)
 
 

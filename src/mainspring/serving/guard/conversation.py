@@ -1,4 +1,4 @@
-"""Guards a conversation as a whole: several turns together may be an attack that none of them is alone.
+"""Guards a conversation as a whole: several turns may be an attack together although no turn is one alone.
 
 This layer is below ``Session``, so that remembered messages are checked like those of the request.
 """

@@ -30,7 +30,7 @@ NOTICE = "declined"
 
 @runtime_checkable
 class Declining(Protocol):
-    """A responder that says in words of its own what the guards refuse."""
+    """A responder that words the guards' refusals itself."""
 
     def declined(self, error: GuardRefused, request: ChatRequest) -> str:
         """The answer to a refused ``request``."""
@@ -43,7 +43,7 @@ class Declining(Protocol):
 
 @cache
 def _declines(kind: type) -> bool:
-    """Whether responders of this class do: a look at a protocol's methods costs more than most layers."""
+    """Whether responders of this class word refusals: a look at a protocol's methods costs more than most layers."""
     return issubclass(kind, Declining)
 
 

@@ -320,8 +320,8 @@ async def inspect(
     role: str,
     param: str = "query",
 ) -> None:
-    """Look at texts that are searched by, and note each decision. They are searched as they are: a query of other words
-    would find something else, and is recorded nowhere.
+    """Look at the query texts of a search, and note each decision. The search uses them unchanged: other words would
+    find something else, and they are recorded nowhere.
 
     Raises ``GuardRefused`` naming ``param``, after writing down the decisions in the settlement.
     """

@@ -39,9 +39,9 @@ from mainspring.telemetry.metrics import Metrics
 
 Make = Callable[[], Redactor]
 SHORT = 8
-"""Words below which what a user said last ("yes, please") does not say by itself what an answer should be about."""
+"""A last message with fewer words ("yes, please") does not show alone what an answer should be about."""
 TOGETHER = 4
-"""Messages of a conversation, the last ones, that say it then together; of each the last ``READ`` characters."""
+"""The number of last messages that then show it together; the last ``READ`` characters of each count."""
 READ = 600
 AGAIN = {
     "toxicity": "its tone was hurtful",

@@ -1,4 +1,5 @@
-"""Personal data that a conversation holds as placeholders: kept for its length, put back into what the caller is shown.
+"""Personal data that a conversation holds as placeholders: kept for its length, and put back into the texts for the
+caller.
 
 A request outside of a stored conversation carries all earlier messages: its placeholders live as long as the request,
 and are the same each time, since they are numbered in message order. Placeholders of a session, and of answers that may
@@ -91,7 +92,7 @@ def _hidden(message: Message, placeholders: Placeholders) -> Message:
 async def put_back(
     events: AsyncIterator[Event], placeholders: Placeholders, *, within_json: bool = False
 ) -> AsyncGenerator[Event, None]:
-    """``events`` as the caller is shown them. ``within_json``: the text is JSON. Quotations from documents stay."""
+    """``events`` as the caller sees them. ``within_json``: the text is JSON. Quotations from documents stay."""
     outgoing = Outgoing(
         lambda: PlaceholderReturn(placeholders, within_json=within_json),
         lambda: PlaceholderReturn(placeholders, within_json=True),

@@ -20,7 +20,8 @@ OPENAI = (
     *("self-harm", "self-harm/instructions", "self-harm/intent", "sexual", "sexual/minors"),
     *("violence", "violence/graphic"),
 )
-"""The categories that clients expect; those without a detector are never found, and said to apply to no input."""
+"""The categories that clients expect; those without a detector are never found, and the answer says that they apply to
+no input."""
 OWN = {"toxicity": "toxicity", "injection": "prompt_injection"}
 """Our own categories, by the detector that they come from."""
 

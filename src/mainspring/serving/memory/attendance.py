@@ -41,7 +41,7 @@ class Attendant(Protocol):
 
 @dataclass(slots=True)
 class Attendance:
-    """Who attends sessions in this system; None: nobody. The feature that keeps cases puts itself here."""
+    """Who attends sessions in this system; None: nobody. The feature with the cases registers itself here."""
 
     attendant: Attendant | None = None
 
@@ -49,8 +49,8 @@ class Attendance:
 class Attend(Layer):
     """Answers with a notice, and asks no model, while a person is on the conversation.
 
-    Below ``Record``: the message and the notice are a turn of the session like any other, and what the guards refuse
-    does not reach a person.
+    The layer is below ``Record``, so the message and the notice are a turn of the session like any other, and a person
+    never gets what the guards refuse.
     """
 
     def __init__(self, inner: Responder, attendance: Attendance) -> None:

@@ -1,7 +1,7 @@
 """Takes notes from a conversation by rules: statements of people about themselves, names, numbers, dates, identifiers,
 lasting wishes, and the most central sentences. Every note is an original sentence.
 
-The patterns are English; in other languages numbers, names and centrality have to do.
+The patterns are English; in other languages only numbers, names and centrality count.
 """
 
 from __future__ import annotations

@@ -103,7 +103,7 @@ class Keeper:
         task.add_done_callback(lambda _: self._done(key))
 
     async def idle(self) -> None:
-        """Wait until nothing is being made."""
+        """Wait until all running work is done."""
         while self._running:
             await asyncio.wait(list(self._running.values()))
 
@@ -220,7 +220,7 @@ def _noted(old: Sequence[notes.Note], covered: Sequence[Exchange]) -> tuple[note
 
 
 async def _outgrown(groups: Sequence[Exchange], count: Count, room: int) -> Sequence[Exchange]:
-    """The exchanges that are to be summarised: none while they have room, else all but the latest ones."""
+    """The exchanges to summarise: none while they have room, else all except the latest ones."""
     near, costs = await latest(groups, count, int(FULL * room))
     if len(near) == len(groups) and sum(costs) <= FULL * room:
         return ()
@@ -228,5 +228,5 @@ async def _outgrown(groups: Sequence[Exchange], count: Count, room: int) -> Sequ
     while index and total + costs[index - 1] <= LEFT * room:
         index -= 1
         total += costs[index]
-    # The exchange that was just had is never summarised away.
+    # The latest exchange is never summarised.
     return groups[: len(groups) - max(1, len(near) - index)]

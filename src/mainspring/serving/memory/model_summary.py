@@ -1,7 +1,7 @@
 """Summaries written by a chat model, restricted to facts of the conversation.
 
-A sentence with a number, an identifier or a name that neither the conversation nor the summary before has is dropped:
-a model that sums up may leave out, and may not add.
+A sentence with a number, an identifier or a name that neither the conversation nor the summary before has is dropped: a
+model that summarises may leave facts out, but may not add any.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ class Remembered:
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """Whose memory a request means, and what it wants of it.
+    """The person whose memory a request means, and the requested use of it.
 
     ``user`` is the user whom the caller's application names (empty: the caller), ``session_id`` the session (empty:
     none). ``wanted`` is ``on``, ``recall`` (learn nothing), ``session`` (learn for this session only), ``off``, or
@@ -45,7 +45,8 @@ class MemorySource(Protocol):
     """Recalls and learns facts about the caller, within what the caller agreed to."""
 
     async def recalls(self, context: Context, asking: Asking) -> bool:
-        """Whether facts may be recalled. Raises ``InvalidRequest`` and ``Forbidden`` for a wish that cannot be met."""
+        """Whether facts may be recalled. Raises ``InvalidRequest`` and ``Forbidden`` for a request that cannot be
+        met."""
         ...
 
     async def recall(self, query: str, context: Context, asking: Asking) -> Sequence[Remembered]:
@@ -80,7 +81,7 @@ class PersonMemory(Protocol):
         ...
 
     async def keep(self, text: str, context: Context, asking: Asking, *, session_only: bool = False) -> str:
-        """Remember ``text``; what is kept of it. Raises ``NoConsent`` and ``GuardRefused``."""
+        """Remember ``text``; returns the stored facts. Raises ``NoConsent`` and ``GuardRefused``."""
         ...
 
     async def forget(self, memory_id: str, context: Context, asking: Asking) -> int:
@@ -94,6 +95,6 @@ class PersonMemory(Protocol):
 
 @dataclass(slots=True)
 class Recollection:
-    """The memory of this system; None: it has none. The feature that keeps one puts itself here."""
+    """The memory of this system; None: it has none. The feature with the memory registers itself here."""
 
     source: MemorySource | None = None

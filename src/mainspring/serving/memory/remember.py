@@ -35,7 +35,7 @@ KNOWN = "What the user told earlier, in the user's own words:\n"
 _SYSTEM = ("system", "developer")
 # Characters of a fact in the answer's note.
 _TOLD = 120
-# What answers by itself and reads the conversation for a question gets no facts in it, unless it says ``recalls``.
+# A responder that searches the conversation for a question gets no facts in it, unless it says ``recalls``.
 _APPLICATIONS = ("application", "collection")
 NOTED = "Noted."
 
@@ -44,7 +44,7 @@ class Remember(Layer):
     """Recalls facts about the person for a model, between delimiters and as data, and learns from the new messages.
 
     Below ``Session``: facts become no part of the conversation. An answer with recalled facts is not cached: it is for
-    one person. Without a memory in this system only requests that ask for one are refused.
+    one person. If this system has no memory, it refuses only requests that ask for one.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class Remember(Layer):
         try:
             served = await self._registry.find(request.model, context.principal)
         except UnknownModel:
-            # Refused further in, where that is recorded; nothing is read for it.
+            # A layer further in refuses it and records that; nothing is read for it.
             return ()
         if _reads(served):
             return ()

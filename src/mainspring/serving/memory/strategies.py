@@ -1,4 +1,4 @@
-"""The strategies: truncation, window, summary, hierarchical. What each promises is in docs/guides/sessions.md."""
+"""The strategies: truncation, window, summary, hierarchical. docs/guides/sessions.md says what each promises."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ class WorkBill:
             raise refusal(full, cost, 0) from None
 
     def owe(self, cost: int | None = None, usage: Usage | None = None) -> None:
-        """It is owed for now, at the price that was held or at ``cost``."""
+        """Record the debt, at the reserved price or at ``cost``."""
         self._cost = self._cost if cost is None else cost
         self._usage = usage or self._usage
         self._owed = True

@@ -52,7 +52,7 @@ class ChargedModels:
     async def spent(self, inner: Embedder, tokens: int, context: Context) -> None:
         """Charge ``context`` the ``tokens`` that ``inner`` has read for it, in one ``call`` event."""
         ring = self.ring(_Read(inner.name, tokens), inner.name, "mainspring.openvino")
-        # The work is done: an account without limits takes its cost.
+        # The work is done, so an account without limits takes its cost.
         own, noted = Allowance(rate=context.allowance.rate), Settlement(context.settlement.application)
         nested = context.nested().apart(own, noted, deadline=None)
         await collect(await ring.respond(EmbedRequest(inner.name, ()), nested))

@@ -1,4 +1,4 @@
-"""Hours that cost far more than such hours do: a robust signal over the hourly costs of a tenant's models.
+"""Finds hours that cost far more than comparable hours: a robust signal over the hourly costs of a tenant's models.
 
 An hour is compared with the same hour of other days (and its neighbours), those of its weekday once three weeks are
 known. Costs are compared by their square roots, whose noise is the same in busy and in quiet hours where requests come

@@ -1,4 +1,4 @@
-"""Looks at each hour that has ended: what cost too much becomes an event and a count on the dashboard."""
+"""Checks each hour that has ended: an hour that cost too much becomes an event and a count on the dashboard."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class CostWatch:
         self._task = asyncio.create_task(self._run(), name="watch costs")
 
     async def close(self) -> None:
-        """Look no more."""
+        """Stop."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])

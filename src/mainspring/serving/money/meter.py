@@ -81,8 +81,8 @@ class Meter(Layer):
     """Adds one ``call`` event to the settlement and its cost to the allowance, when the call ends and before its
     ``Finish``.
 
-    A model that ``sends`` is asked at once, somewhere where reading is paid for: of a call that is left before its
-    first token the prompt counts. ``assembled`` returns the stored part of a prompt (None: nothing).
+    A model that ``sends`` gets its prompt at once, at an endpoint that charges for reading: the prompt of a call that
+    ends before its first token counts. ``assembled`` returns the stored part of a prompt (None: nothing).
     """
 
     def __init__(

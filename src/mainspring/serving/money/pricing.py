@@ -13,7 +13,7 @@ from mainspring.core.types import Usage
 MILLION = 1_000_000
 NANO = 1_000_000_000
 BATCH = "batch"
-"""The rate of work that a provider does when it likes."""
+"""The rate of work that a provider does at a time of its choice."""
 OWN = "own"
 """The source of the tariff of a local model without a configured price."""
 
@@ -106,8 +106,8 @@ class Period:
 class Tariff:
     """A model's prices, current and earlier, and their source.
 
-    The last active period counts, else the first. ``rates`` are the periods of other rates, ``batch`` say; a rate that
-    it lacks costs the standard. ``priced`` is false if the price is unknown: a cost of 0 is then no fact.
+    The last active period counts, else the first. ``rates`` are the periods of other rates, such as ``batch``; a
+    missing rate costs the standard. ``priced`` is false if the price is unknown: a cost of 0 is then no fact.
     """
 
     source: str

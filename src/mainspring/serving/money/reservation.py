@@ -1,6 +1,5 @@
-"""Budgets before an answer: the most that it may cost is set aside of each, or it is refused.
-
-An answer may have what is set aside and no more, which may be less than its cap.
+"""Budgets before an answer: the maximum cost is reserved in each budget, or the request is refused. An answer may use
+the reserved amount and no more, which may be less than its cap.
 
 The actual cost is charged at settlement, see ``mainspring.stores.money.spending``.
 """
@@ -72,8 +71,8 @@ class BudgetReservations:
     lengths: OutputLengths = field(default_factory=OutputLengths)
 
     def calls(self, request: Request) -> int | None:
-        """How many calls the answer may take; None: it is of none of the models, but of something that calls them, or
-        of a model with tools that the server runs."""
+        """How many calls the answer may take; None: no model answers directly, but an application that calls models, or
+        a model with tools that the server runs."""
         if self.tariffs.find(request.model) is None or (isinstance(request, ChatRequest) and request.hosted):
             return None
         return estimate.calls(request) * (1 + self.further(request))
@@ -203,7 +202,7 @@ class Reserve(Layer):
             return cap
         hard = [budget for budget in found if budget.hard]
         if not hard:
-            # It bounds nothing: what is likely is enough.
+            # It is no bound, so the likely amount is enough.
             return purse.lengths.expected((context.principal.tenant, request.model), cap or None)
         tariff = purse.tariffs.find(request.model)
         price = 0 if tariff is None else tariff.price(time.time(), context.allowance.rate).output

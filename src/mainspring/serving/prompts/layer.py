@@ -44,7 +44,7 @@ class PromptChoice:
         if request.prompt is not None:
             use = request.prompt
             if use.name or not use.rendered:
-                # One without a name is of this program, which tries prompts before they are anybody's.
+                # One without a name comes from this program, which tries prompts before a tenant owns them.
                 if self._prompts is None:
                     raise Unsupported("there is no registry of prompts here", param="prompt")
                 use = await self._prompts.resolve(context.principal.tenant, use)

@@ -104,7 +104,7 @@ class PromptRegistry:
         return rendered(found, use, param)
 
     async def configured(self, reference: Reference, setting: str) -> PromptUse:
-        """The prompt that ``setting`` names, rendered. Raises ``SettingsError``: it is the operator who can help."""
+        """The prompt that ``setting`` names, rendered. Raises ``SettingsError``, because only the operator can help."""
         use = PromptUse(reference.name, reference.wanted, default=True)
         try:
             return await self.resolve(self._operator, use, setting)

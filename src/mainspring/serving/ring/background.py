@@ -40,6 +40,6 @@ class Background:
 
 
 def _report(task: asyncio.Task[Any]) -> None:
-    # The caller has gone: the log is the only place left for the failure.
+    # The caller has left, so only the log can record the failure.
     if not task.cancelled() and (error := task.exception()):
         _log.error("detached work failed: %s: %s", type(error).__name__, error)

@@ -132,7 +132,7 @@ class Record(Layer):
         except BaseException as error:
             book.error = error
             raise
-        # Notes that the layers beneath make at their end belong to this commit.
+        # Notes by inner layers at their end belong to this commit.
         await events.aclose()
         book.events.extend(finishes)
         book.ended = True

@@ -1,7 +1,7 @@
 """Structured output beyond grammars: the model's output is validated, and the model is asked again with the fault.
 
-For engines that cannot be held to a JSON schema or an expression while they generate, and for what grammars leave of
-schemas. Every round is a call of its own: metered, priced and bounded.
+For engines that cannot be held to a JSON schema or an expression while they generate, and for the parts of schemas that
+grammars omit. Every round is a call of its own: metered, priced and bounded.
 """
 
 from __future__ import annotations
@@ -51,13 +51,14 @@ _FENCE = re.compile(r"```(?:json)?\s*(.*?)```", re.DOTALL)
 
 
 class Repair(Layer):
-    """Validates, and asks again, what no grammar holds.
+    """Validates answers that no grammar enforces, and asks again.
 
-    ``enforced`` are the kinds of grammars that the engine has (``compiled``: schemas as grammars of ours). What such a
-    grammar leaves of a schema is validated afterwards, and so is all of it where the engine has none or cannot compile
-    it. ``options.repair`` asks for validation alone, in a number of rounds (true: ``rounds``). After the last round the
-    answer fails with ``UnfitAnswer``. Nothing of an answer that is validated is shown before it is valid; progress
-    events report the rounds. A call of a strict tool that is required is treated alike.
+    ``enforced`` are the kinds of grammars that the engine has (``compiled``: schemas as grammars of ours). The parts of
+    a schema that such a grammar omits are validated afterwards; the whole schema is validated if the engine has no
+    grammar or cannot compile it. ``options.repair`` asks for validation alone, in a number of rounds (true:
+    ``rounds``). After the last round the answer fails with ``UnfitAnswer``. Nothing of an answer that is validated is
+    shown before it is valid; progress events report the rounds. A required call of a strict tool is treated in the same
+    way.
     """
 
     def __init__(

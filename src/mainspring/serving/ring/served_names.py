@@ -133,7 +133,7 @@ class ServedNames:
             self.registry.replace(Served(auto.NAME, "chat", made, created=since))
 
     def scaled(self) -> None:
-        """Serve the names that have more computation spent on each answer."""
+        """Serve the names that spend more computation on each answer."""
         for name, plan in self._serving.scaled.items():
             self._serve(Served(name, "chat", Scaled(Select(self.registry, inner=True), plan)))
 

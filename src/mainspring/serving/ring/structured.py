@@ -1,4 +1,4 @@
-"""How an answer is held to its schema: by a grammar, by validation, or by both."""
+"""How an answer is made to fit its schema: by a grammar, by validation, or by both."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mainspring.engines.grammar.normal import normalised
 from mainspring.engines.grammar.translation import keywords, translate
 
 _TOLD = 1_500
-"""The most characters about rules that the grammar leaves: they are part of the prompt."""
+"""The most characters about rules that the grammar omits: they are part of the prompt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class StructuredPlan:
 
     @property
     def note(self) -> str:
-        """The value of the header that tells it."""
+        """The value of the header that says so."""
         parts = ["grammar" if self.grammar else "validated"]
         if self.grammar and self.checked:
             parts.append(f"validated={keywords(self.checked)}")
@@ -56,7 +56,7 @@ def planned(grammar: Grammar, enforced: frozenset[str], *, compiled: bool) -> St
         try:
             checks.check(grammar)
         except InvalidSchema:
-            # It may be right and of a kind that other servers refuse or overlook.
+            # It may be right and of a kind that other servers refuse or ignore.
             validation.validator(grammar.source)
             return BY_VALIDATION
         return BY_GRAMMAR

@@ -1,5 +1,5 @@
-"""What applications do with the parameters of a request whose answer no model draws: a translation, a judgement, the
-sentences of documents. What would make another answer is refused; what only steers drawing is named in a header."""
+"""The parameters of requests whose answer no model samples: a translation, a judgement, the sentences of documents. A
+parameter that would change the answer is refused; one that only steers sampling is named in a header."""
 
 from __future__ import annotations
 

@@ -250,7 +250,7 @@ class Balance:
                 arm.known.clear()
                 arm.breaker.failed(now, probe=probe)
             case RateLimited(param=None) | Overloaded() if not arm.replica.local:
-                # It is alive and says when to come back.
+                # It is alive and says when to try again.
                 arm.breaker.left(probe=probe)
                 arm.paused_until = max(arm.paused_until, now + (error.retry_after or 1.0))
             case asyncio.CancelledError():

@@ -30,8 +30,8 @@ def _always() -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Replica:
-    """One of several that answer alike. ``patience_s`` limits the time to its first token (None: until the deadline).
-    ``local``: it runs here, and its death is seen at once. ``ready`` says whether it can answer now. With
+    """One of several that give the same answers. ``patience_s`` limits the time to its first token (None: until the
+    deadline). ``local``: it runs here, and its death is seen at once. ``ready`` says whether it can answer now. With
     ``rate_limited``, ``concurrency`` answers at a time are its maximum (0: none). ``region`` is its location."""
 
     name: str

@@ -14,7 +14,7 @@ from mainspring.telemetry.metrics import Metrics
 
 Sleep = Callable[[float], Awaitable[None]]
 FIRST_WAIT_S = 0.03
-# A queue that clears within half a second is worth one more try; to wait longer would be a second queue.
+# A queue that clears within half a second is worth one more try; a longer wait would be a second queue.
 OVERLOAD_PATIENCE_S = 0.5
 DEATH_PATIENCE_S = 10.0
 

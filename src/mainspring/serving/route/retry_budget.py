@@ -18,7 +18,7 @@ class Budget:
         return self._level
 
     def deposit(self) -> None:
-        """A call has come."""
+        """Count a call."""
         self._level = min(self._burst, self._level + self._share)
 
     def spend(self) -> bool:

@@ -89,8 +89,8 @@ class Route:
         return response.with_head(arm=arm)
 
     def allocate(self, tenants: Mapping[str, Mapping[str, float]]) -> None:
-        """Share out the traffic of these tenants by other weights than the settings', in place of all that was told
-        before. Arms without a weight keep their own."""
+        """Share out the traffic of these tenants by other weights than the settings', in place of all earlier ones.
+        Arms without a weight keep their own."""
         arms = self.settings.arms
         self._allocated = {}
         for tenant, weights in tenants.items():

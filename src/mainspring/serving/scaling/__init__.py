@@ -1,1 +1,1 @@
-"""Inference-time scaling: more computation for one answer, asked for by a request or had by a served name."""
+"""Inference-time scaling: more computation for one answer, by a request's option or by a served name."""

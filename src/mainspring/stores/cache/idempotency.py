@@ -2,8 +2,8 @@
 
 The first claims a name for as long as it renews its lease; the others wait for its answer. A process that dies leaves a
 claim that ends by itself. A claim of what creates something has a plan: the digits of the ids of what it makes, and the
-digest of its request. Whoever takes the claim over has the same plan. So it finds what was made, and cannot make it a
-second time.
+digest of its request. The process that takes the claim over has the same plan. So it finds what was made, and cannot
+make it a second time.
 """
 
 from __future__ import annotations

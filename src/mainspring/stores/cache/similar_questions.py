@@ -64,7 +64,7 @@ class SimilarStore(Protocol):
         ...
 
     async def nearest(self, scope: str, vector: Floats, limit: int) -> list[tuple[Question, float]]:
-        """The most alike of ``scope`` with their cosines, best first."""
+        """The most similar questions of ``scope`` with their cosines, best first."""
         ...
 
     async def remove(self, tenant: str, entry_id: str) -> bool:

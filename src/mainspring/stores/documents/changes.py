@@ -25,7 +25,7 @@ _NEW = {"status": "in_progress", "error": "", "parser": "", "text_blob": ""}
 
 @dataclass(frozen=True, slots=True)
 class Beginning:
-    """What is to be ingested: its key within the collection, the digest of its bytes, and its name."""
+    """A document to ingest: its key within the collection, the digest of its bytes, and its name."""
 
     source_key: str
     sha256: str

@@ -66,9 +66,9 @@ class About:
     """A source's description of a document besides its content.
 
     ``groups`` is its access list (empty: everyone who sees the collection), ``modified_at`` the source's own time in
-    Unix seconds. ``mark`` is the source's name of this version (an ETag, a commit's blob), ``recipe`` the digest of
-    the settings that the content is read with, ``source_id`` the source that it came from (empty: none that is kept),
-    ``chunking`` how it is to be cut (empty: by the settings).
+    Unix seconds. ``mark`` is the source's name of this version (an ETag, a commit's blob), ``recipe`` the digest of the
+    settings that the content is read with, ``source_id`` the source that it came from (empty: none that is kept),
+    ``chunking`` how to cut it (empty: by the settings).
     """
 
     attributes: Attributes = field(default_factory=dict)

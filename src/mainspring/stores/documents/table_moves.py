@@ -37,8 +37,8 @@ async def begin(database: Database, collection: Collection) -> tuple[str, str]:
 
 
 async def switch(database: Database, collection: Collection, table: str, embedder: str, version: int) -> bool:
-    """Use ``table``, with vectors of ``embedder``, from this commit on; the old table becomes the one to drop. False
-    if the collection is no longer at ``version``: what changed is to be caught up with.
+    """Use ``table``, with vectors of ``embedder``, from this commit on; the old table becomes the one to drop. False if
+    the collection is no longer at ``version``: the caller must catch up with the changes.
 
     Raises ``Conflict`` if another move has started or the collection is gone.
     """

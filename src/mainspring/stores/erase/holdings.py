@@ -67,7 +67,7 @@ class Unlearns(Protocol):
 
 @runtime_checkable
 class Remains(Protocol):
-    """A holding of which something stays that an erasure cannot take the data out of."""
+    """A holding that an erasure cannot empty: something of it stays."""
 
     async def remains(self, tenant: str, since: float) -> Sequence[str]:
         """What was marked for that since ``since`` (Unix seconds), one sentence each, for the receipt."""

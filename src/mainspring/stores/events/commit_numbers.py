@@ -16,7 +16,7 @@ from mainspring.stores.schema import events
 
 _INSERT = sa.insert(events)
 _NEAR = 200
-"""Events by whose times that of a commit is told."""
+"""Events whose times tell that of a commit."""
 _LAST = sa.select(sa.func.max(events.c.settled)).where(events.c.settled.is_not(None))
 
 

@@ -22,7 +22,7 @@ from mainspring.stores.sql.database import Database
 # A page is one transaction of the single writer: others wait for it.
 _PAGE = 250
 Take = Callable[[sa.Connection, Sequence[Fact]], None]
-"""Makes of a page of events what is to be made of it, within the transaction."""
+"""Processes a page of events within the transaction."""
 
 
 class Follower:

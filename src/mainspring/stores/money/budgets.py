@@ -238,7 +238,7 @@ class Budgets:
         try:
             await self._read()
         except MainspringError as error:
-            # A remembered budget still expires; the next request is told.
+            # A remembered budget still expires; the next request sees it.
             _log.warning("the budgets could not be read again: %s", error)
 
     async def _read(self) -> None:

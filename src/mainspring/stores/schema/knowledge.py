@@ -65,7 +65,7 @@ documents = sa.Table(
     json("findings", "{}"),
     # The version of its collection at which it last changed, or is to have changed when that comes.
     count("changed"),
-    # How the file is to be cut (empty: by the settings), and the kind of the error.
+    # How to cut the file (empty: by the settings), and the kind of the error.
     optional("chunking"),
     optional("error_code"),
     sa.UniqueConstraint("tenant", "collection_id", "source_key"),

@@ -1,9 +1,9 @@
 """The SQL database: SQLite by default, Postgres by configuration, behind two verbs, ``read`` and ``write``.
 
-Work is a plain function of a connection, run in one transaction. On SQLite it runs in a thread of the database:
-one hop a transaction, where an asynchronous driver hops once a statement (a settling commit took 1.7 ms of CPU that
-way and takes 0.4 ms this way). On Postgres the same function runs over asyncpg. Work may be run again after a
-failure, so it changes nothing but the database.
+Work is a plain function of a connection, run in one transaction. On SQLite it runs in a thread of the database: one hop
+a transaction, where an asynchronous driver hops once a statement (a settling commit took 1.7 ms of CPU that way and
+takes 0.4 ms this way). On Postgres the same function runs over asyncpg. Work may be run again after a failure, so it
+must change only the database.
 
 A commit on SQLite survives the death of the process (kill -9) when ``write`` returns. It also survives the loss of
 power, together with all commits before it, where ``stores.durability`` is ``power`` (the default) or ``durable=True``

@@ -25,7 +25,7 @@ from mainspring.stores.sql.database import Database
 WAITING, RUNNING, DONE, FAILED, CANCELLED = "waiting", "running", "done", "failed", "cancelled"
 OVER = (DONE, FAILED, CANCELLED)
 _TURNS = 10_000
-"""Tenants of which it is known when they had their last turn in this process."""
+"""Tenants whose last turn in this process is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,8 +284,8 @@ def lease_holds(connection: sa.Connection, job: Job) -> bool:
 
 
 def end(connection: sa.Connection, job: Job, state: str, error: str = "", at: float | None = None) -> None:
-    """``Jobs.finish``, within the transaction that writes the result; call it after ``held``. ``at``: when it is said
-    to have changed (Unix seconds), now by default."""
+    """``Jobs.finish``, within the transaction that writes the result; call it after ``held``. ``at``: the recorded time
+    of the change (Unix seconds), now by default."""
     values = {"state": state, "owner": "", "lease_until": None, "error": error}
     connection.execute(
         sa.update(jobs).where(_is(job.tenant, job.id)).values(**values, updated_at=time.time() if at is None else at)

@@ -96,7 +96,7 @@ class Worker:
             self._wake.clear()
             job = None
             try:
-                # Whoever was woken knows of a job, or had one: others look first.
+                # A process that was woken knows of a job, or had one: others look first.
                 if len(self._running) < self._parallel and (woken or await self._due()):
                     job = await self._next()
             except StoreError as error:

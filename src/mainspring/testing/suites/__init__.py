@@ -1,4 +1,4 @@
-"""The contracts of layers, connectors, toolsets, recipes, databases, speech and web search.
+"""The contracts of the kinds of parts that came later, from chat rerankers to web searches.
 
 ``mainspring.testing`` names all suites.
 """

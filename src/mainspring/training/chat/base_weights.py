@@ -172,7 +172,7 @@ def _fill(made: Any, weights: GgufWeights, skip: set[str]) -> None:
 
 
 def tokenizer(base: ChatBase) -> Any:
-    """The tokenizer with template and special tokens. What pads is never learned: a token of its own where the
+    """The tokenizer with template and special tokens. The padding token is never learned: a token of its own where the
     vocabulary has one, else the one that ends a text."""
     from transformers import PreTrainedTokenizerFast
 

@@ -29,7 +29,7 @@ _BEST = "best.json"
 
 
 def arguments(work: Work, tuning: Tuning, rows: int) -> dict[str, Any]:
-    """What every trainer is told; ``rows`` are those that it learns from. Another process of the same run is told the
+    """The arguments of every trainer; ``rows`` are those that it learns from. Another process of the same run gets the
     same."""
     options = tuning.options
     planned = planned_steps(options, rows)
@@ -67,7 +67,7 @@ def planned_steps(options: TuneOptions, rows: int) -> int:
 
 
 def evaluating(options: TuneOptions, rows: int, validation: int) -> dict[str, Any]:
-    """What a trainer that has rows of validation is told."""
+    """The arguments of a trainer that has rows of validation."""
     if not validation:
         return {"eval_strategy": "no"}
     every = options.evaluate_every or max(1, planned_steps(options, rows) // 10)
@@ -111,7 +111,7 @@ class Watch(TrainerCallback):
         }
         if not figures:
             return
-        # Of a step that is told twice the latest counts: what was told of it before is told again.
+        # If a step is reported twice, the latest report counts.
         if self._told[0] == state.global_step:
             figures = self._told[1] | figures
         self._told = (state.global_step, figures)

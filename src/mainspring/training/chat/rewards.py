@@ -1,4 +1,4 @@
-"""What answers are worth: scorers, a reward model that was trained here, and a price of words."""
+"""The worth of answers: scorers, a reward model that was trained here, and a price of words."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ _MOST_JUDGED = 400
 
 @dataclass(slots=True)
 class TokenTexts:
-    """Texts as tokens. ``own`` says of each token whether it is to be learned, ``characters`` how long a text is."""
+    """Texts as tokens. ``own`` says of each token whether to learn it, ``characters`` how long a text is."""
 
     ids: list[list[int]] = field(default_factory=list)
     own: list[list[bool]] = field(default_factory=list)
@@ -92,7 +92,7 @@ def given_tokenizer(base: Path) -> Tokenizer:
 
 
 def vocabulary_of(tokenizer: Tokenizer) -> Vocabulary:
-    """What objectives must know of a tokenizer of ours."""
+    """The facts of one of our tokenizers that objectives need."""
     names = {each.content: number for number, each in tokenizer.get_added_tokens_decoder().items()}
     sentinels: list[int] = []
     while (name := words.sentinel(len(sentinels))) in names:

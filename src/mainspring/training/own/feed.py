@@ -1,6 +1,6 @@
-"""Data as the loop takes them: which rows stand in the batch of which step is a function of the seed and the step.
+"""Data as the loop takes them: the rows of a step's batch are a function of the seed and the step.
 
-So the place in the data is the number of the step: nothing else need be kept to go on after a kill, and any number of
+So the step's number is the place in the data: a run that goes on after a kill needs nothing else, and any number of
 processes see the same batches.
 """
 

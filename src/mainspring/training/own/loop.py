@@ -1,7 +1,7 @@
 """The training loop: one function, ``fit``, for all of our models.
 
-It is exact: whoever kills it at any moment and starts it again gets the same losses, bit by bit, as without the kill. A
-checkpoint holds weights, the optimiser's state, the states of all random generators and the number of the step, which
+It is exact: a run that is killed at any moment and started again has the same losses, bit by bit, as without the kill.
+A checkpoint holds weights, the optimiser's state, the states of all random generators and the number of the step, which
 the schedule and the place in the data follow from. What runs on several processes lies behind ``World``.
 """
 
@@ -208,7 +208,7 @@ class Fit:
 
     @torch.no_grad()
     def judge(self) -> float:
-        """The mean loss (nats a target) on the held-out batches, of which each process takes its share."""
+        """The mean loss (nats a target) on the held-out batches, which the processes share."""
         self.model.eval()
         figures = torch.zeros(2, dtype=torch.float64)
         for first in range(0, len(self.held_out), self.world.size):

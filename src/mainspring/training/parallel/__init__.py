@@ -1,3 +1,3 @@
-"""Training by several processes: who holds which part of the data, the weights and the layers, and how much memory that
-takes. ``layout`` and ``memory`` need no torch.
+"""Training by several processes: the parts of the data, the weights and the layers that each holds, and how much memory
+that takes. ``layout`` and ``memory`` need no torch.
 """

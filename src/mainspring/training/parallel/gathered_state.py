@@ -20,13 +20,13 @@ def grouped(model: nn.Module) -> list[list[str]]:
 
 
 def numbered(moments: Mapping[str, Any], options: Sequence[Mapping[str, Any]], names: Names) -> dict[str, Any]:
-    """From names to numbers. ``options`` are those of the groups here, all of which have the same but for the decay; a
+    """From names to numbers. ``options`` are those of the groups here, all of which are the same except the decay; a
     part of a model may have one group alone."""
     order = [name for group in names for name in group]
     state = {number: dict(moments[name]) for number, name in enumerate(order) if name in moments}
     place, groups = 0, []
     for group in names:
-        # Groups are told by the names that they have.
+        # Names identify groups.
         same = [each for each in options if set(each["params"]) & set(group)] or list(options)
         told = {name: value for name, value in same[0].items() if name not in ("params", "param_names")}
         groups.append({**told, "params": list(range(place, place + len(group)))})

@@ -202,7 +202,7 @@ class Search:
 
 
 class _Quiet:
-    """No logger: whatever is to be known is in the run's figures."""
+    """No logger: the run's figures say everything."""
 
     def log(self, _: str) -> None:
         pass

@@ -79,7 +79,7 @@ async def test_a_question_back_is_answered_in_the_same_task() -> None:
         assert "task_id" not in state["a2a:billing"]
 
 
-async def test_faults_are_told_and_data_is_handed_on() -> None:
+async def test_faults_are_reported_and_data_is_handed_on() -> None:
     async with billing() as agent, remote(agent) as other:
         tool = await the_tool(other)
         found = await tool.call({"message": "fail"}, called({}, "1"))

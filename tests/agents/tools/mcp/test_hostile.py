@@ -122,7 +122,7 @@ async def wants_more(request: Request, message: dict[str, Any]) -> Response:
         *(wrong_type, no_json, away, wants_more),
     ],
 )
-async def test_a_bad_answer_ends_soon_and_is_told(answer: Answer) -> None:
+async def test_a_bad_answer_ends_soon_and_is_reported(answer: Answer) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     async with served(scripted(called(answer))) as url, toolset(url, **QUICK) as tools:
         look = await named(tools, "kind_look")

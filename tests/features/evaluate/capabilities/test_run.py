@@ -72,7 +72,7 @@ async def test_a_killed_run_goes_on(file: Path, tmp_path: Path, told: Any) -> No
     assert [json.loads(line) for line in path.read_text().splitlines()]
 
 
-async def test_errors_are_told_and_asked_again(
+async def test_errors_are_reported_and_asked_again(
     file: Path, tmp_path: Path, told: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     items, path = GSM8K.read(file), tmp_path / "out.jsonl"

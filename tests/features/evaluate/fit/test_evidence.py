@@ -93,7 +93,7 @@ def test_a_calibration_is_kept_and_only_used_with_its_models(tmp_path: Path) -> 
         json.dumps({"format": 1, "weights": {"chunk": 1e999}, "constant": 0, "threshold": 0}),
     ],
 )
-def test_a_file_that_is_none_is_refused_with_its_name(tmp_path: Path, content: str) -> None:
+def test_an_invalid_file_is_refused_with_its_name(tmp_path: Path, content: str) -> None:
     path = tmp_path / "broken.json"
     path.write_text(content)
     with pytest.raises(SettingsError, match=r"broken\.json"):

@@ -41,7 +41,7 @@ async def test_a_planted_drop_is_found_and_the_rest_is_spared() -> None:
     assert found.means["incumbent"] == 1
 
 
-async def test_a_candidate_that_answers_alike_passes() -> None:
+async def test_a_candidate_with_the_same_answers_passes() -> None:
     found = await gate(cases(3000), side(set()), side(set()), exact, Pairs(0.03))
     assert (found.verdict, found.worst) == ("not worse", [])
     assert found.spared > 2000

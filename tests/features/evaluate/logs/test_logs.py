@@ -253,7 +253,7 @@ def test_seconds_that_cannot_be_are_left_out(tmp_path: Path, given: float, kept:
     assert inspection.read(path).rows[0].answered.duration_s == kept
 
 
-def test_ids_that_cannot_be_told_apart_are_told_or_made_so(tmp_path: Path) -> None:
+def test_ambiguous_ids_are_reported_or_made_distinct(tmp_path: Path) -> None:
     path = tmp_path / "log.json"
 
     def ids(*samples: dict[str, Any]) -> list[str]:

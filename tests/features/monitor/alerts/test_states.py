@@ -82,7 +82,7 @@ def test_what_was_over_before_anybody_was_told_is_not_told() -> None:
     assert told(here, 100) == []
 
 
-def test_its_end_is_told_once() -> None:
+def test_its_end_is_reported_once() -> None:
     here = states(for_s=0, group_s=0, clear_s=0)
     here.step([condition()], 0)
     assert told(here, 0) == [[("latency", "firing")]]

@@ -37,7 +37,7 @@ async def found(question: str, *texts: str) -> list[str]:
         ("What is the e-mail address of the office?", ["e-mail address"]),
     ],
 )
-async def test_a_value_that_nothing_gives_for_the_thing_is_told(question: str, told: list[str]) -> None:
+async def test_a_value_that_nothing_gives_for_the_thing_is_reported(question: str, told: list[str]) -> None:
     assert await found(question) == told
 
 

@@ -183,7 +183,7 @@ def test_the_number_of_a_clause_is_no_value() -> None:
     assert display.bold("5.2 of them for 1 year", "How many are there for a year?").startswith("5.2 ")
 
 
-def test_lines_that_differ_in_a_number_alone_are_told_apart_by_their_headings() -> None:
+def test_lines_that_differ_in_a_number_alone_are_distinguished_by_their_headings() -> None:
     text = "Family £94\n\nFamily £224\n\nSingle £68"
     social, sailing, single = (passage(text, each) for each in text.split("\n\n"))
     social, single = replace(social, heading="Fees > Social"), replace(single, heading="Fees > Social")

@@ -40,7 +40,7 @@ def test_a_document_that_stands_out_is_shown_alone() -> None:
     assert documents(two(0.9, 0.4)) == ["a", "a", "a"]
 
 
-def test_documents_that_score_alike_are_both_shown() -> None:
+def test_documents_with_equal_scores_are_both_shown() -> None:
     assert documents(two(0.8, 0.79)) == ["a", "b", "a"]
 
 

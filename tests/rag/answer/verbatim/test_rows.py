@@ -125,7 +125,7 @@ def test_a_row_says_what_it_is_for() -> None:
     assert rows.told(row, limit, "What may a hotel cost?") == limit
 
 
-def test_rows_of_one_key_are_told_apart() -> None:
+def test_rows_of_one_key_are_distinguished() -> None:
     found = [
         rows.parsed(f"Product: Kestrel grinder | Part: {part} | Period: {years} years")
         for part, years in (("Body", 12), ("Burrs", 7))
@@ -165,7 +165,7 @@ def test_a_value_is_never_told_of_what_it_is_not_for(text: str, question: str, e
     assert rows.short(row, cells or row.cells) == expected
 
 
-def test_a_cell_without_a_name_is_the_key_where_the_others_are_alike() -> None:
+def test_a_cell_without_a_name_is_the_key_where_the_others_are_similar() -> None:
     row = rows.parsed(RISKS.replace("Medium risk: ", ""))
     assert row is not None
     assert row.key == rows.Cell("", "lab, yard")
@@ -179,7 +179,7 @@ def test_a_cell_without_a_name_is_the_key_where_the_others_are_alike() -> None:
     assert (express.caption, express.key.value) == (("Express",), "Up to 2 kg")
 
 
-def test_a_row_without_named_columns_is_told_with_all_names() -> None:
+def test_a_row_without_named_columns_is_reported_with_all_names() -> None:
     row = rows.parsed(BINS)
     assert row is not None
     assert rows.columns(row, "Where does glass go?") == ()

@@ -49,7 +49,7 @@ def author(model: Model, question: str) -> Author:
     return Author(model, notes, {"d": DOCUMENT}, question, wish(question), light=Spotlight("0" * 16))
 
 
-async def test_the_calls_of_an_answer_begin_alike() -> None:
+async def test_the_calls_of_an_answer_share_their_beginning() -> None:
     model = Model(TokenLogprob("Yes", math.log(0.7)), "Stoves can be returned within 9 days.", "Within 20 days.")
     writing = author(model, "Explain in simple terms how long stoves can be returned")
     assert await writing.stated() == pytest.approx(0.7)
@@ -116,7 +116,7 @@ async def test_another_language_is_written_with_a_notice() -> None:
     assert found.text == "Puede devolver las estufas en 20 días. [1]"
 
 
-async def test_what_happened_is_told() -> None:
+async def test_what_happened_is_reported() -> None:
     model = Model("Stoves can be returned within 9 days.", "Stoves can be returned within 20 days.")
     writing = author(model, "Explain in simple terms how long stoves can be returned")
     await collect(await writing.write())

@@ -49,7 +49,7 @@ def test_little_prose_is_judged_by_its_jumps() -> None:
     assert against(labels[::-1])
 
 
-def test_what_looks_like_a_table_across_two_columns_of_text_is_none() -> None:
+def test_text_in_two_columns_is_no_table() -> None:
     box = (58.0, 560.0, 522.0, 600.0)
     assert order.torn([*LEFT, *RIGHT], box)
     cells = [

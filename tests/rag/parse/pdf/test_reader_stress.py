@@ -94,7 +94,7 @@ def test_what_is_dropped_on_purpose_is_not_lost() -> None:
     assert checks.page(2, sheet, blocks, []) != blocks
 
 
-def test_one_number_of_very_many_is_told_and_the_layout_stays() -> None:
+def test_one_number_of_very_many_is_reported_and_the_layout_stays() -> None:
     many = " ".join(str(number) for number in range(1000, 1400))
     sheet = Sheet([], reference=f"{many} 77,777")
     checks = completeness.Checks()

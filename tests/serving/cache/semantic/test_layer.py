@@ -148,7 +148,7 @@ async def test_what_was_found_by_meaning_stays_found_by_meaning(home: Home) -> N
     assert len(home.house.answers.values) == 1
 
 
-async def test_many_at_once_hear_one_answer_and_each_is_told(home: Home) -> None:
+async def test_many_at_once_get_one_answer_and_each_is_reported(home: Home) -> None:
     await home.ask(ASKED)
     answers = await asyncio.gather(*(home.house.ask(AGAIN, sampling=GREEDY) for _ in range(10)))
     assert {answer.head.cache for answer in answers} == {"semantic"}

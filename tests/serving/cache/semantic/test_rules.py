@@ -76,7 +76,7 @@ def test_the_same_in_other_words(one: str, other: str) -> None:
 
 
 @pytest.mark.parametrize(("one", "other", "reason"), DIFFERENT)
-def test_what_differs_is_told_apart_whichever_comes_first(one: str, other: str, reason: str) -> None:
+def test_differences_are_found_in_either_order(one: str, other: str, reason: str) -> None:
     found = compare(read(one), read(other))
     assert found == reason
     assert isinstance(compare(read(other), read(one)), str)

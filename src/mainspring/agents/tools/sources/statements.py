@@ -14,7 +14,7 @@ _CELL = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What statements may do: the ``tables`` (None: all), whether they may ``write``, and the limits."""
+    """The rights of statements: the ``tables`` (None: all), whether they may ``write``, and the limits."""
 
     tables: frozenset[str] | None
     write: bool

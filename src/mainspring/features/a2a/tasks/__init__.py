@@ -1,1 +1,1 @@
-"""Tasks: kept, worked on, followed, and told to webhooks."""
+"""Tasks: stores them, works on them, streams them and notifies webhooks."""

@@ -155,7 +155,7 @@ class _Turn:
             if not working.done():
                 working.cancel()
                 await asyncio.wait([working])
-                # Whoever cancelled it has written that down, or another process goes on with it.
+                # The caller that cancelled it has recorded that, or another process continues it.
                 await self._turns._jobs.finish(self._lease.job, jobs.CANCELLED)
                 return
             await working
@@ -225,7 +225,7 @@ class _Turn:
             self._feed.tell(shapes.artifact_update(self.task, piece, append=append, last=False))
 
     def _show(self, event: Progress) -> None:
-        """Progress is told to followers and not kept."""
+        """Followers see progress, and nothing stores it."""
         text = f"{event.stage}: {event.detail}" if event.detail else event.stage
         told = shapes.status(shapes.WORKING, shapes.message(self.task, [{"text": text}], {"progress": True}))
         update = shapes.status_update(self.task)
@@ -298,7 +298,7 @@ async def _stopped(lease: Lease) -> None:
 
 
 def _notices(task: Json) -> list[Json]:
-    """What webhooks are told of a new status: the whole task once nobody works on it, else the status."""
+    """The message of a new status to webhooks: the whole task once nobody works on it, else the status."""
     if task["status"]["state"] in shapes.SETTLED:
         return [{"task": task}]
     return [shapes.status_update(task)]

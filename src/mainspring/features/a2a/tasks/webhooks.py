@@ -181,7 +181,7 @@ def _these(tenant: str, task_id: str, webhook_id: str = "") -> list[sa.ColumnEle
 
 
 def _due(now: float) -> sa.Select[Any]:
-    """The notifications that are due, the oldest of each webhook of a task, for whoever locks them."""
+    """The notifications that are due, the oldest of each webhook of a task, for the process that locks them."""
     earlier = notifications.alias()
     before = sa.and_(
         earlier.c.tenant == notifications.c.tenant,

@@ -52,7 +52,7 @@ class Sdk:
     """What the routes call: JSON-RPC, HTTP+JSON and the cards."""
 
     def __init__(self, agents: A2aAgents) -> None:
-        # Refusals are told to callers; what they sent does not belong in the log.
+        # Callers learn of refusals; what they sent does not belong in the log.
         logging.getLogger("a2a").setLevel(logging.ERROR)
         handler, calls = Handler(agents), _Calls(agents)
         self._agents = agents

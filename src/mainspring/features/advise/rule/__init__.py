@@ -1,1 +1,1 @@
-"""What is recommended, from measured rows: pairs, money, facts that change, and the rule."""
+"""The recommendation, computed from measured rows: pairs, money, facts that change, and the rule."""

@@ -14,7 +14,7 @@ DOCUMENTS: frozenset[Way] = frozenset({"rag", "rag-written", "both"})
 WEIGHTS_ALONE: Way = "fine-tune"
 """Its facts stand in weights, and stay as they were until it is trained again."""
 Unit = Literal["usd", "seconds"]
-"""What costs are counted in: US dollars, or seconds of the machine where nothing has a price."""
+"""The unit of costs: US dollars, or seconds of the machine where nothing has a price."""
 
 ABOUT: Mapping[Way, str] = {
     "prompt": "The model as it is. It changes at once and costs nothing to begin with: whatever else is done has to "

@@ -1,1 +1,1 @@
-"""How ways are tried: the sample, the candidates, the training, the comparison, and the rows that come of it."""
+"""How ways are tried: the sample, the candidates, the training, the comparison, and the rows that result."""

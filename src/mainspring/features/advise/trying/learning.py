@@ -16,7 +16,7 @@ from mainspring.features.advise.trying.sampling import documents_of
 from mainspring.training.ports import Candidate
 
 MOST_SHOTS = 200
-"""Examples of which the nearest ones stand in a prompt."""
+"""Examples; the nearest ones stand in a prompt."""
 _LONGEST = 8_000
 _SOURCES = 256
 _TRAIN, _LINEAGE = "train.jsonl", "train.lineage.jsonl"

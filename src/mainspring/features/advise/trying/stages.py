@@ -43,7 +43,7 @@ _OVER = ("succeeded", "failed", "cancelled")
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """An advice as a stage sees it, and whoever asked for it."""
+    """An advice as a stage sees it, and the caller who asked for it."""
 
     row: Any
     principal: Principal

@@ -77,5 +77,5 @@ class AdviceTools:
         return self.rooms.settings.home / "advice"
 
     def per_hour(self, told: float | None) -> float:
-        """US dollars an hour of the machine: what was told, or ``prices.per_hour``."""
+        """US dollars an hour of the machine: the given value, or ``prices.per_hour``."""
         return self.rooms.settings.prices.per_hour if told is None else told

@@ -1,1 +1,1 @@
-"""What votes say of models and of voters."""
+"""Ratings of models and checks of voters, computed from votes."""

@@ -11,7 +11,7 @@ from mainspring.features.arena.rating.board import GivenVote, connected
 from mainspring.statistics.bradley_terry import ELO, leaderboard
 
 ONE_SIDED = 1e-4
-"""The p-value of "left and right win alike" from which a voter prefers a side."""
+"""Below this p-value of "left and right win equally often" a voter prefers a side."""
 QUICK_S = 2.0
 """Median seconds from both answers to the vote, below which nobody has read them."""
 AGAINST = 2.5

@@ -1,1 +1,1 @@
-"""The prompt enhancer: typos and abbreviations in a message, read as what was meant."""
+"""The prompt enhancer: corrects typos and expands abbreviations in a message."""

@@ -94,7 +94,7 @@ def _least(slip: Slip, letters: int) -> int:
 
 def _slips(word: str) -> Iterator[tuple[str, Slip, float]]:
     """What may have been typed as ``word`` by one slip, with how likely that slip is. First letters are hardly ever
-    wrong, but for two that are swapped."""
+    wrong, except when two are swapped."""
     for at in range(len(word)):
         head, tail = word[:at], word[at + 1 :]
         if tail and word[at] != tail[0]:

@@ -36,7 +36,7 @@ class Place:
 
     @property
     def indented(self) -> bool:
-        """Whether blocks are told by their indentation."""
+        """Whether indentation marks blocks."""
         return self.suffix in trees.PYTHON
 
     @property

@@ -48,7 +48,7 @@ class Turns:
 
 
 class Remembered:
-    """Completions of late by their place: whoever types what one proposed gets the rest of it at once.
+    """Recent completions by their place: somebody who types what one proposed gets the rest of it at once.
 
     They are held in memory for ``seconds``, and for the same caller, file and text behind the cursor.
     """

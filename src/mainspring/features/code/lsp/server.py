@@ -46,7 +46,8 @@ class CodeServer(LanguageServer):
         _register(self)
 
     async def begin(self, root: Path | None) -> None:
-        """Index the editor's folder and follow it. Without a server the editor is told, and works without."""
+        """Index the editor's folder and follow it. Without a server the editor shows a message, and works without
+        it."""
         self.root = root
         if root is None or not self._index:
             return

@@ -1,1 +1,1 @@
-"""Code from elsewhere that helps to complete what stands at a cursor."""
+"""Code from elsewhere that helps to complete the code at a cursor."""

@@ -59,7 +59,7 @@ def parse(text: str, suffix: str) -> Any | None:
 
 
 def faults(text: str, suffix: str) -> int | None:
-    """The number of places where ``text`` breaks the grammar of its language; None if that cannot be said.
+    """The number of places where ``text`` breaks the grammar of its language; None if that is unknown.
 
     Python is judged by its own parser where tree-sitter, which is lenient, finds nothing.
     """

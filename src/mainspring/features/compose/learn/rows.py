@@ -43,7 +43,7 @@ def text_of(row: Mapping[str, Any]) -> str:
 
 
 def is_mail(row: Mapping[str, Any]) -> bool:
-    """Mails say a subject or a recipient, be it an empty one; general text says neither."""
+    """Mails have a subject or a recipient, which may be empty; general text says neither."""
     return "subject" in row or "to" in row
 
 

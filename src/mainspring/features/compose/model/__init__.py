@@ -1,1 +1,1 @@
-"""What proposes words: the decoder in numpy, its search, and n-grams."""
+"""Proposes words: the decoder in numpy, its search, and n-grams."""

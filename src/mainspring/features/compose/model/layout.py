@@ -1,4 +1,4 @@
-"""How a mail becomes tokens, for training and serving alike."""
+"""How a mail becomes tokens, in training and in serving."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """The decoder and the n-grams together: each is right where the other is not.
 
-The decoder knows the subject and goes on where nobody wrote the like; the n-grams remember phrases word for word.
+The decoder knows the subject and continues where nobody wrote anything similar; the n-grams remember phrases word for
+word.
 """
 
 from __future__ import annotations

@@ -17,15 +17,15 @@ _DOUBT = 0.5
 class OwnPhrases:
     """What somebody wrote, as counts of the token after each context of 1 to ``ORDER - 1`` tokens.
 
-    The longest context that was seen counts, and only if it has two tokens: after a single one anything may follow.
-    Its weight beside the model is at most ``share`` for two tokens, and what is left to the model is multiplied by
-    ``1 - share`` for each further one: who wrote six of these tokens in a row means to go on.
+    The longest context that was seen counts, and only if it has two tokens: after a single one anything may follow. Its
+    weight beside the model is at most ``share`` for two tokens, and what is left to the model is multiplied by ``1 -
+    share`` for each further one: somebody who wrote six of these tokens in a row probably continues.
     """
 
     def __init__(self, texts: Iterable[Sequence[int]], *, share: float = 0.5, names: str = "") -> None:
         self._share = share
         self.names = names
-        """Words with capitals in these texts: whoever wrote them knows these people."""
+        """Words with capitals in these texts: their author knows these people."""
         self._counts: dict[tuple[int, ...], Counter[int]] = defaultdict(Counter)
         for ids in texts:
             for at in range(2, len(ids)):

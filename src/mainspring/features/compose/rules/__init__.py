@@ -1,1 +1,1 @@
-"""When something is suggested, and what is not: pure functions."""
+"""Rules for when to suggest and what never to suggest: pure functions."""

@@ -1,1 +1,1 @@
-"""What is kept: suggestions with what came of them, and persons' own phrases."""
+"""The stored data: suggestions with their outcomes, and persons' own phrases."""

@@ -56,8 +56,8 @@ class Writers:
         return found if found in ("granted", "refused") else ""
 
     async def decide(self, who: Writer, consent: Agreed) -> None:
-        """Write the decision down. Whoever refuses is forgotten at once. Raises ``QuotaExceeded`` for one more person
-        than a tenant may have."""
+        """Write the decision down. A person who refuses is forgotten at once. Raises ``QuotaExceeded`` for one more
+        person than a tenant may have."""
 
         def work(connection: sa.Connection) -> None:
             if not _count(connection, people, _one(people, who)):

@@ -31,7 +31,7 @@ def markdown(article: Article) -> str:
 
 
 def missing(question: str) -> str:
-    """What is said of a question without an answer."""
+    """The words for a question without an answer."""
     return f"The sources do not say: {question}"
 
 

@@ -1,1 +1,1 @@
-"""What articles are made of, and checks of texts: no model and no store."""
+"""The parts of articles, and checks of texts, without a model or a store."""

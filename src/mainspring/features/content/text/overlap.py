@@ -25,7 +25,8 @@ class Run:
 
 def runs(text: str, source: str, least: int) -> list[Run]:
     """The longest runs of at least ``least`` words that ``text`` shares with ``source``, whatever their case and marks.
-    They do not overlap in ``text``. Runs in time of the sum of both lengths, but for texts that repeat themselves."""
+    They do not overlap in ``text``. The time grows with the sum of both lengths, except for texts that repeat
+    themselves."""
     ours = [(match.group().lower(), match.start(), match.end()) for match in _WORD.finditer(text)]
     theirs = [match.group().lower() for match in _WORD.finditer(source)]
     seed = min(_SEED, least)

@@ -1,4 +1,4 @@
-"""What models are asked: for a plan, for a section from numbered notes, for a revision, for search engines' fields."""
+"""The prompts for models: for a plan, for a section from numbered notes, for a revision, for search engines' fields."""
 
 from __future__ import annotations
 

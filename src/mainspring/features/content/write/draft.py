@@ -143,7 +143,7 @@ class Assembler:
 
 
 def _list(note: Note, notes: Sequence[Note]) -> list[Note]:
-    """``note`` alone; an item with its list, of which one item is none."""
+    """``note`` alone; an item together with its list, because one item is no list."""
     if note.kind != "item":
         return [note]
     items = [

@@ -1,7 +1,8 @@
 """Splits a data set by groups, so that near-duplicates are on one side.
 
 Examples are alike if they name one ``group``, if their questions have the same words in any order, or if the sets of
-the questions' shingles are similar (``evaluation.near_duplicates``). What is alike to one of a group is in the group.
+the questions' shingles are similar (``evaluation.near_duplicates``). An example that is similar to one of a group is in
+the group.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ _ASKED = (
     "You help a person of customer support to take over a conversation. Say in at most three short sentences what the "
     "customer wants, what was done, and what is open. Use only what the conversation says."
 )
-# What a summary must not invent: numbers, and names of orders and the like.
+# What a summary must not invent: numbers, and names such as those of orders.
 _DETAIL = re.compile(r"[A-Z]{1,5}-\d+|\d[\d.,:/-]*")
 
 

@@ -102,7 +102,7 @@ def answer(
     made["From"] = sender
     made["To"] = to
     domain = sender.domain or "localhost"
-    # The same after a restart: whoever gets it twice can tell.
+    # The same after a restart, so a recipient can tell that a mail came twice.
     made["Message-ID"] = f"<{answer_id}@{domain}>" if answer_id else make_msgid(domain=domain)
     known = _ids(" ".join(str(each) for each in address.get("references", ())))[-20:]
     if known:

@@ -123,7 +123,7 @@ class Channels:
         """The session of a message of a webhook, and whether it is new. Raises ``Unauthenticated``, for an unknown
         name too, ``TooLarge``, ``InvalidRequest``."""
         webhook = self.settings.webhooks.get(name)
-        # Nobody is told which names there are.
+        # Nobody learns which names there are.
         message_id = signing.check(webhook.secret if webhook else secrets.token_hex(32), headers, body)
         try:
             found = structure.loads(body)
@@ -254,7 +254,7 @@ class Channels:
             answer = await collect(await self._rooms.responder.respond(request, context))
         told = next((each for each in answer.notices if each.code == NOTICE), None)
         if told is not None and not await self._opens.first_message(context, told.id):
-            # Who waits for a person is told so once.
+            # A customer who waits for a person gets one message that says so.
             return ""
         return answer.text.strip()
 

@@ -1,1 +1,1 @@
-"""Ablations: which part of a system gains how much."""
+"""Ablations: how much each part of a system gains."""

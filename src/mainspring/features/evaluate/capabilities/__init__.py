@@ -1,1 +1,1 @@
-"""Public benchmarks of what models can do and should not do, each read from a local file in its public format."""
+"""Public benchmarks of models' abilities and risks, each read from a local file in its public format."""

@@ -91,8 +91,8 @@ class Benchmark:
     """A benchmark. ``read`` raises ``InvalidRequest`` naming file, line and field. It has a ``score`` or a ``judge``.
     ``ways`` are those that it can be asked in, the best first. ``metrics`` begin with the headline. ``cluster`` says
     what items have in common, ``extraction`` how an answer is found in a text. ``tokens`` bound an answer; ``stop``
-    ends one of raw text. ``source`` says where the file is to be had, ``licence`` under which terms. ``version``
-    changes with prompts, reading and scoring."""
+    ends one of raw text. ``source`` says where to get the file, ``licence`` under which terms. ``version`` changes with
+    prompts, reading and scoring."""
 
     name: str
     about: str

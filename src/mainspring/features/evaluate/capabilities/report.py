@@ -1,4 +1,4 @@
-"""What the outcomes of a run say: means with intervals that count alike items together, by slice, as a table."""
+"""What the outcomes of a run say: means with intervals that count similar items together, by slice, as a table."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def markdown(benchmark: Benchmark, run: Mapping[str, Any], found: Figures) -> st
 
 
 def notes(found: Figures) -> str:
-    """What one has to know of the figures; empty: nothing."""
+    """A note that readers of the figures need; empty: none."""
     said = []
     if found.errors:
         said.append(f"{found.errors} items could not be asked and are left out; run it again to ask them.")

@@ -117,7 +117,7 @@ def benchmark(
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What is to be run."""
+    """The arguments of a run."""
 
     benchmark: Benchmark
     file: Path
@@ -175,7 +175,7 @@ def _run(
         if cache is not None:
             stack.callback(cache.close)
         if settings.models.chatting == (job.model,):
-            # A model needs nothing of a home, and whoever uses the home is not kept waiting.
+            # A model needs nothing of a home, so the home's other users need not wait.
             home = stack.enter_context(tempfile.TemporaryDirectory(prefix="mainspring-benchmark-"))
             settings = settings.model_copy(update={"home": Path(home)})
         return asyncio.run(_asked(opener(context), settings, job, items, cache, out))

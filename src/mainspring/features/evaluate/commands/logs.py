@@ -37,7 +37,7 @@ def import_log(
     """Import the log of an evaluation that lm-evaluation-harness or Inspect ran, as experiments.
 
     Its questions become a version of a data set, its answers and scores a finished experiment over it. A log that is
-    there already is not imported again. Use the same --dataset for logs that are to be compared.
+    there already is not imported again. Use the same --dataset for logs that you compare.
     """
     from mainspring.core.settings import load
 

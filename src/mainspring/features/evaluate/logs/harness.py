@@ -1,7 +1,7 @@
 """lm-evaluation-harness: ``samples_TASK_TIME.jsonl``, beside ``results_TIME.json``, as ``--log_samples`` writes them.
 
-A document is one line for each filter: its scores get the filter's name, if it is not ``none``. Of a multiple choice
-the answer is the likeliest continuation.
+A document is one line for each filter: its scores get the filter's name, if it is not ``none``. The answer to a
+multiple choice is the likeliest continuation.
 """
 
 from __future__ import annotations

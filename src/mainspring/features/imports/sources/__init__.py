@@ -11,7 +11,7 @@ from mainspring.features.imports.sources.langsmith import LangSmith
 from mainspring.features.imports.sources.openai import OpenAI
 from mainspring.features.imports.sources.tensorzero import TensorZero
 
-# No parts of the registry: names of systems, two of which are also providers of models.
+# No parts of the registry: names of systems, although two are also providers of models.
 SOURCES: Mapping[str, Source] = {
     "langfuse": Langfuse(),
     "langsmith": LangSmith(),

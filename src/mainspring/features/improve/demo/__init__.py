@@ -1,1 +1,1 @@
-"""The loop shown on this machine: simulated people, a server, and what became of what they said."""
+"""A demonstration of the loop on this machine: simulated people, a server, and the effect of their feedback."""

@@ -1,6 +1,6 @@
-"""Chat models that stand in for remote ones, with faults that are known: one is slow, one obeys whoever asks.
+"""Chat models that stand in for remote ones, with faults that are known: one is slow, one obeys everyone.
 
-Both know more than the one that they would take the place of, so that nothing but their fault speaks against them.
+Both know more than the one that they would take the place of, so that only their fault speaks against them.
 """
 
 from __future__ import annotations

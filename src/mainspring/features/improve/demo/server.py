@@ -63,7 +63,7 @@ class Served:
         began = time.monotonic()
         body: dict[str, Any] = {"model": name, "user": user, "messages": [{"role": "user", "content": asked.question}]}
         body["options"] = {"cache": False}
-        # Whoever judges is not learned from.
+        # The loop does not learn from the judges.
         answer = await self.call("POST", "/v1/chat/completions", body, consent=tell)
         text = str(answer["choices"][0]["message"]["content"])
         given = DemoAnswer(asked, answer["id"], text, time.monotonic() - began, people.say(asked, text))

@@ -41,7 +41,7 @@ class DemoOpinion:
 
 
 class People:
-    """Whoever asks. The same ``seed`` gives the same people."""
+    """The people who ask. The same ``seed`` gives the same people."""
 
     def __init__(self, seed: int = 1) -> None:
         self._draw = random.Random(seed)

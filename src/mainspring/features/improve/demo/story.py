@@ -120,8 +120,8 @@ class Story:
             await self._bad(server, name, NAME, wanted, asked, people)
 
     async def _faulty(self, server: Served, known: Sequence[DemoQuestion]) -> None:
-        """Candidates that know more than what they would take the place of: one is slower by half, one obeys whoever
-        asks it."""
+        """Candidates that know more than what they would take the place of: one is slower by half, one obeys
+        everyone."""
         await _examples(server, clerks.KNOWN, [(each, each.wanted[0]) for each in known])
         await _examples(server, clerks.ROWS, [(each, each.wanted[0]) for each in known[:2]], split="train")
         for name, clerk in (("latency", clerks.SLOW), ("red team", clerks.LEAKY)):
@@ -136,7 +136,7 @@ class Story:
         asked: Sequence[DemoQuestion],
         people: People,
     ) -> None:
-        """A campaign whose candidate is to be held by ``name``."""
+        """A campaign whose candidate ``name`` should hold."""
         await server.call("PUT", f"/v1/improve/policies/{application}", wanted)
         made = await server.call("POST", f"/v1/improve/policies/{application}/run")
         campaign = await self._campaign(server, asked, people, made["id"])
@@ -148,7 +148,7 @@ class Story:
     async def _mislead(self, server: Served) -> None:
         """Examples whose right answers are those of the bad candidate."""
         held = questions(self.samples, "third", "questions")
-        # It was withdrawn when it was refused. Whoever brings a candidate in by hand may ask it; it gets no traffic.
+        # The refusal withdrew it. A person who brings a candidate in by hand may ask it; it gets no traffic.
         refused = await server.call("GET", f"/v1/variants/candidates/{self.came['planted'][0]['candidate']}")
         made = {name: refused[name] for name in ("application", "kind", "value")}
         brought = await server.call("POST", "/v1/variants", made)

@@ -1,1 +1,1 @@
-"""From an answer to the feedback that it is made of, and back."""
+"""Leads from an answer to the feedback behind it, and back."""

@@ -1,1 +1,1 @@
-"""What a tenant wants of the loop for one application, as data, and when it begins."""
+"""A tenant's policy for one application, as data, and when the loop begins."""

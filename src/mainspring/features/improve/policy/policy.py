@@ -183,7 +183,7 @@ class After(Body):
 
 
 class Budget(Body):
-    """What training may use in a month of 31 days; None: without end."""
+    """The limit of training in a month of 31 days; None: no limit."""
 
     seconds: Annotated[float | None, Field(ge=0, le=_MONTH_S)] = None
     usd: Annotated[float | None, Field(ge=0, le=1e6)] = None

@@ -209,7 +209,7 @@ def _spent(move: Move, seconds: float) -> Move:
 
 async def comparing(tools: Tools, campaign: Campaign, principal: Principal) -> Result:
     """Compare with what is current, on held-out examples and on the regression list."""
-    # What it is made of is recorded: nobody reads the rows any more.
+    # The record says what it is made of: nobody reads the rows any more.
     await tools.folders.remove(campaign.tenant, campaign.id)
     wanted = campaign.policy.offline
     responders = [campaign.application, campaign.notes["name"]]

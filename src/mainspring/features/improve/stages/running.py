@@ -77,7 +77,7 @@ class Running:
             place = (found[-1].tenant, found[-1].id)
 
     async def close(self) -> None:
-        """Leave all campaigns where they are. Whoever looks next goes on there."""
+        """Leave all campaigns where they are. The next look continues there."""
         tasks = list(self._tasks.values())
         for each in tasks:
             each.cancel()

@@ -1,1 +1,1 @@
-"""What is computed of turns and conversations: pure functions over arrays, texts and facts."""
+"""Analysis of turns and conversations: pure functions over arrays, texts and facts."""

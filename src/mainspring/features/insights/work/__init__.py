@@ -1,1 +1,1 @@
-"""What is made of what was read: looks at the log, topics, gaps, drafts of a FAQ."""
+"""The work of a round: reads the log, and makes topics, gaps and drafts of a FAQ."""

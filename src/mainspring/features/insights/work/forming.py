@@ -26,7 +26,7 @@ Embed = Callable[[Sequence[CustomerTurn]], Awaitable[Mapping[str, Floats]]]
 
 
 class Forming:
-    """Works on the spaces that it was told of, at first on all."""
+    """Works on the spaces that were named to it, at first on all."""
 
     def __init__(self, rooms: Rooms, settings: InsightsSettings, embed: Embed) -> None:
         self._rooms = rooms

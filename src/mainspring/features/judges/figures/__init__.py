@@ -1,1 +1,1 @@
-"""What a judge is worth, from its scores beside people's labels."""
+"""The quality of a judge, from its scores beside people's labels."""

@@ -1,6 +1,6 @@
 """Maps from a judge's scores to people's labels: isotonic (pool adjacent violators) or Platt's logistic curve.
 
-Which of both, or neither, is told by the mean squared error on left-out fifths.
+The mean squared error on left-out fifths decides between both, or for neither.
 """
 
 from __future__ import annotations

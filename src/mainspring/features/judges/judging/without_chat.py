@@ -95,7 +95,7 @@ class ByReranker:
 
 
 def _bounded(passages: Sequence[str]) -> list[str]:
-    """The passages up to so many characters: an embedding model is there for others, too."""
+    """The passages up to so many characters: others use the embedding model, too."""
     found, left = [], _MOST_CHARACTERS
     for each in passages:
         if left <= 0:

@@ -173,7 +173,7 @@ class Building:
         progress: Progress,
         since: float,
     ) -> list[LakeFile]:
-        """The files. How long interactions have waited is told of those that came after ``since``."""
+        """The files. The waiting times are those of interactions that came after ``since``."""
         date, made, verdicts = date_of(build.created_at), [], Counter[str]()
         for groups in sorted(stage_groups(stage, kept)):
 

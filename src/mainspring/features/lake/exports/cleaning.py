@@ -57,7 +57,7 @@ class Cleaning:
     async def rows(
         self, tenant: str, groups: frozenset[str], asked: ExportRequest, counts: Counter[str]
     ) -> AsyncIterator[list[Interaction]]:
-        """The rows that are left, in pieces; ``counts`` is told how many were read and what each step took. Raises
+        """The rows that are left, in pieces; ``counts`` gets how many were read and what each step took. Raises
         ``StoreError`` when a process of it dies."""
         files = await self.manifest.files(tenant, "clean", groups=groups, since=asked.since, until=asked.until)
         options = self.steps(asked)

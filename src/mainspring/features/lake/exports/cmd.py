@@ -96,7 +96,7 @@ async def _export(
         with show.progress() as progress:
             if sync_first:
                 await lake.syncing.catch_up(lambda events, _: progress("sync", events, 0))
-            # Whoever has the home's files sees all groups of a tenant.
+            # A person who has the home's files sees all groups of a tenant.
             local = Principal(tenant, "local", frozenset({"admin"}), await lake.exports.every_group(tenant))
             found = await lake.exports.ask(local, asked, job=False)
             try:

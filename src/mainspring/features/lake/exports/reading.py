@@ -40,7 +40,7 @@ class MaterialReader:
     async def read(
         self, tenant: str, groups: frozenset[str], asked: ExportRequest, progress: Progress, folder: Path
     ) -> Material:
-        """What ``groups`` may see, in a file of ``folder``; ``progress`` is told how many rows are read. Raises
+        """What ``groups`` may see, in a file of ``folder``; ``progress`` is called with the number of rows read. Raises
         ``TooLarge``, ``StorageFull``, ``OSError``."""
         counts: Counter[str] = Counter()
         votes: list[Mapping[str, Any]] = []

@@ -34,7 +34,7 @@ class HeldFeatures:
         upto: float,  # noqa: ARG002
         groups: frozenset[str] | None = None,  # noqa: ARG002
     ) -> Sequence[Mapping[str, Any]]:
-        """The present features of a user. They are numbers, whoever looks."""
+        """The present features of a user. They are numbers, the same for every reader."""
         if subject.kind != "user":
             return []
         of = lake_feature_rows.c

@@ -37,8 +37,8 @@ class Features:
 
 @dataclass(frozen=True, slots=True)
 class FeatureKey:
-    """An entity, and the time (Unix seconds) of which its features are wanted: what happened at that time or later is
-    not known then. None: now."""
+    """An entity, and the time (Unix seconds) as of which its features are read: what happened at that time or later
+    does not count. None: now."""
 
     entity: str
     id: str

@@ -1,1 +1,1 @@
-"""The files of the lake: their columns, their places, and the manifest that says which of them count."""
+"""The files of the lake: their columns, their paths, and the manifest of the valid ones."""

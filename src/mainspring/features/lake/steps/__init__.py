@@ -1,1 +1,1 @@
-"""The steps that make data for training of interactions: functions over Arrow batches."""
+"""The steps that turn interactions into data for training: functions over Arrow batches."""

@@ -31,8 +31,8 @@ Row = dict[str, Any]
 
 @dataclass(slots=True)
 class Prepared:
-    """What is to be written: rows by partition (tenant, kind, day, groups), up to a position; what is set aside of it;
-    and what has become a row, or is gone, by its tenant."""
+    """The rows to write, by partition (tenant, kind, day, groups), up to a position; what is set aside of it; and what
+    has become a row, or is gone, by its tenant."""
 
     position: int
     events: int
@@ -40,7 +40,7 @@ class Prepared:
     clean: dict[tuple[str, str, tuple[str, ...]], list[Row]] = field(default_factory=lambda: defaultdict(list))
     erasures: dict[str, int] = field(default_factory=dict)
     erased: set[str] = field(default_factory=set)
-    """Tenants of which a text was deleted."""
+    """Tenants that deleted a text."""
     aside: dict[tuple[str, str, str], Aside] = field(default_factory=dict)
     gone: list[Aside] = field(default_factory=list)
     """What was set aside and is no longer there."""

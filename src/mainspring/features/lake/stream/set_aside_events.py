@@ -76,7 +76,7 @@ def forget_all(connection: sa.Connection) -> None:
 
 
 def due(connection: sa.Connection, now: float, most: int = MOST) -> list[Aside]:
-    """What is to be tried again, the longest due first."""
+    """The events to try again, the longest due first."""
     query = sa.select(lake_set_aside).where(_OF.retry_at <= now).order_by(_OF.retry_at).limit(most)
     return [Aside(row.tenant, row.what, row.id, row.error) for row in connection.execute(query)]
 

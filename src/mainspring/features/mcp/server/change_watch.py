@@ -1,6 +1,6 @@
 """Changes, for clients that listen: what a caller sees is looked at again and again while it does.
 
-A change is found by comparing what this caller may see, so that nobody is told of what is hidden from them.
+A change is found by comparing what this caller may see, so that nobody learns of what is hidden from them.
 """
 
 from __future__ import annotations

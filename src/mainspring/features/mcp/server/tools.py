@@ -252,7 +252,7 @@ def _lines(rows: Sequence[dict[str, Any]], second: str) -> str:
 
 
 def spoken_for(context: Context) -> str:
-    """What a client is told of this server when it connects."""
+    """What a client learns of this server when it connects."""
     return (
         f"Documents and models of {context.principal.tenant}. Search or ask collections; answers cite passages, which "
         "are resources."

@@ -80,7 +80,7 @@ class _Sessions:
                 self._ready.set_result(None)
                 await asyncio.Event().wait()
         finally:
-            # Whoever still waits for it is not left waiting.
+            # Callers that still wait for it go on.
             self._ready.cancel()
 
     @property

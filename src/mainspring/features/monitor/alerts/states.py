@@ -186,7 +186,7 @@ def _plain(value: float) -> str:
 
 
 _UNITS = {"s": _seconds, "share": _percent}
-# No parts of the registry: how an alert is told, by the rule that found it.
+# No parts of the registry: the words of an alert, by the rule that found it.
 _WORDS: Mapping[str, Callable[[Signal], str]] = {
     "latency": lambda signal: "p95 of " + _compared(signal, _seconds),
     "errors": lambda signal: _compared(signal, _percent),

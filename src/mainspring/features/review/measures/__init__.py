@@ -1,1 +1,1 @@
-"""What labels say: agreement, thresholds, estimates."""
+"""Measures computed from labels: agreement, thresholds, estimates."""

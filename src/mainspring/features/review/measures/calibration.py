@@ -123,7 +123,7 @@ def _both(
 
 
 def _of_labels(labels: Sequence[float]) -> Estimate:
-    # All alike, labels have no spread of their own: Wilson's interval still says how few they are.
+    # Equal labels have no spread: Wilson's interval still says how few they are.
     return wilson(sum(labels), len(labels))
 
 

@@ -1,1 +1,1 @@
-"""What fills queues, and what is shown of an answer."""
+"""Fills queues, and shows answers."""

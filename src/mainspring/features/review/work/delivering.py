@@ -38,13 +38,14 @@ class Delivering:
         self._showing = showing
 
     async def deliver(self, queue: Queue, sets: DataSets) -> int:
-        """The number of items that were delivered now, ``MOST`` at most, as one version of the data set. One that
-        cannot take them is told in the log, and tried again."""
+        """The number of items that were delivered now, ``MOST`` at most, as one version of the data set. A data set
+        that cannot take them is named in the log and tried again."""
         name = queue.definition.dataset
         done = await self._items.done(queue, undelivered=True, limit=MOST) if name else []
         if not done:
             return 0
-        # Who made the queue decided that its answers go there, whoever labelled them: those that this person may see.
+        # The maker of the queue decided that its answers go there, independent of who labelled them: those that the
+        # maker may see.
         principal = await self._author(queue)
         seen = {each.answer.id for each in await self._showing.answers(principal, [row.answer_id for row in done])}
         if len(seen) < len(done):

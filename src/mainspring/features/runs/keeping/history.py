@@ -33,7 +33,7 @@ _AT_ONCE = ("cancel", "late", "lost")
 
 
 class Signal:
-    """How a running run is told to stop. A model call in flight is broken off; a tool with an effect ends first."""
+    """How a running run stops. A model call in flight is broken off; a tool with an effect ends first."""
 
     def __init__(self) -> None:
         self.wish: Wish = ""
@@ -264,8 +264,8 @@ class DurableHistory:
         self.written(facts)
 
     def taken(self) -> tuple[list[Change], list[EventRecord], list[EventRecord]]:
-        """What is not written yet, for whoever writes it now: steps, and what was done for them, as it waited and as it
-        is written. What a call cost is written with its outcome: a run may live longer than the request that pays."""
+        """What is not written yet, for the present writer: steps, and what was done for them, as it waited and as it is
+        written. What a call cost is written with its outcome: a run may live longer than the request that pays."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -288,7 +288,7 @@ class DurableHistory:
         self._late = asyncio.get_running_loop().create_task(self._flush_quietly())
 
     async def _flush_quietly(self) -> None:
-        # Whoever writes next meets the failure again.
+        # The next write meets the failure again.
         with contextlib.suppress(MainspringError):
             await self.flush()
 

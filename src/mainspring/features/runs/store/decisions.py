@@ -107,8 +107,8 @@ async def delete(stores: Stores, principal: Principal, run_id: str, *, trace: Tr
 
 
 def open_steps(connection: sa.Connection, run: Run) -> list[KeptStep]:
-    """The steps without which the run cannot go on: approvals that nobody has decided, and effects of which nobody
-    knows."""
+    """The steps without which the run cannot go on: approvals that nobody has decided, and effects whose outcome is
+    unknown."""
     waiting: list[KeptStep] = []
     for step in read(connection, run.tenant, run.id).values():
         if step.effect == "unkeyed" and step.kind != "approval" and step.state in ("begun", "unknown"):

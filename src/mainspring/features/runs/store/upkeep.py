@@ -16,7 +16,7 @@ from mainspring.stores.sql.database import Database
 
 
 def _waits() -> sa.Select[Any]:
-    """Runs that wait for approvals of which one was decided or has expired before ``now``."""
+    """Runs that wait for approvals, one of which was decided or expired before ``now``."""
     decided = sa.and_(
         approvals.c.tenant == run_steps.c.tenant,
         approvals.c.id == run_steps.c.approval_id,
@@ -52,8 +52,8 @@ class Upkeep:
         self._settings = settings
 
     async def wake(self) -> int:
-        """Queue runs that waited for approvals of which one was decided or has expired, and note those whose process is
-        dead and that nobody takes up; how many were queued."""
+        """Queue runs that waited for approvals, one of which was decided or has expired, and note those whose process
+        is dead and that nobody takes up; how many were queued."""
         now = {"now": time.time()}
         found, dead = await self._database.read(
             lambda connection: (connection.execute(_WAITS, now).all(), connection.execute(_LEFT, now).all())

@@ -82,7 +82,7 @@ class Manager:
     @property
     def callbacks(self) -> Callbacks:
         """What holds for the calls that a model makes by itself: nothing is written before the customer has confirmed
-        it, and what a tool refuses or has done is told in the tool's words."""
+        it, and the tool's words say what it refuses or has done."""
         return Callbacks(before_tool=self._before, after_tool=self._after)
 
     async def _before(self, name: str, arguments: Mapping[str, Any], context: ToolContext) -> ToolResult | None:
@@ -316,7 +316,7 @@ class Manager:
         return self._answer(dialogue)
 
     def _credentials(self, dialogue: Dialogue) -> tuple[str, ...] | None:
-        """A way of identification of which all is known, and which was not tried."""
+        """A way of identification that was not tried yet and whose values are all known."""
         assert self.script.identity is not None
         for way in self.script.identity.ways:
             values = [dialogue.entities.get(each) for each in way]

@@ -21,8 +21,8 @@ Known = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """A value that a tool lists. ``label`` is how a customer is told of it, ``words`` what else they may call it.
-    ``fits`` is whether the task can be meant for it at all."""
+    """A value that a tool lists. ``label`` names it to a customer, ``words`` what else they may call it. ``fits`` is
+    whether the task can be meant for it at all."""
 
     value: Any
     label: str

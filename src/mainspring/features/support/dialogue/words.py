@@ -1,4 +1,4 @@
-"""The words that a dialogue says by itself. All else is said by the tools."""
+"""The words that a dialogue says by itself. The tools say everything else."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ def _pays_otherwise(segment: Segment, world: World) -> bool:
 
 
 def _kind(kind: str, order: OwnedOrder, terms: Terms, made: Plan) -> str:
-    """The kind of deed for a wish at an order in that state; a problem is told where there is none."""
+    """The kind of deed for a wish at an order in that state; a problem where there is none."""
     for each in ("return",) if kind == "return" else ("exchange", "modify"):
         if terms.able(each, order):
             return each
@@ -115,7 +115,7 @@ def _changing(kind: str, those: Sequence[OrderLine], world: World, terms: Terms,
 
 
 def _cancelling(segment: Segment, said: str, world: World, terms: Terms, made: Plan) -> list[Deed]:
-    """The orders that are to be cancelled."""
+    """The orders to cancel."""
     open_ones = [each for each in world.orders if terms.able("cancel", each)]
     chosen = [each for each in world.orders if each.id in numbers(segment.text, terms)]
     single_item = re.match(r"rem|tak|dro", segment.text, re.I)
@@ -147,7 +147,7 @@ def _reason(said: str, terms: Terms) -> str:
 def _with_items(
     segment: Segment, orders: Sequence[OwnedOrder], world: World, terms: Terms, made: Plan, *, single: bool = False
 ) -> list[OwnedOrder]:
-    """The orders of which a part names the items; a problem where single items cannot be cancelled."""
+    """The orders that hold the items which a part names; a problem where single items cannot be cancelled."""
     found = [each for each in orders if any(segment.speaks_of(item, world) for item in each.items)]
     for order in found:
         named_all = all(segment.speaks_of(item, world) for item in order.items)
@@ -166,7 +166,7 @@ def _spoken_of(said: str, orders: Sequence[OwnedOrder], world: World) -> list[Ow
 
 
 def _paying(segment: Segment, world: World, terms: Terms, payment: str) -> list[Deed]:
-    """Orders that are to be paid otherwise."""
+    """Orders with a new payment method."""
     spoken = numbers(segment.text, terms)
     orders = [each for each in world.orders if terms.able("pay", each) and (not spoken or each.id in spoken)]
     methods = [(order, method_of(world, payment or segment.text, "")) for order in orders]
@@ -182,7 +182,7 @@ def _addresses(
     first: Mapping[str, str],
     made: Plan,
 ) -> list[Deed]:
-    """Addresses of orders, or of the customer, that are to be changed."""
+    """Addresses of orders, or of the customer, to change."""
     if re.search(r"\bback\b|\boriginal\b", segment.text, re.I):
         address = first
     elif _TO_OWN.search(segment.text):

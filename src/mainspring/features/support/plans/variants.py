@@ -69,8 +69,8 @@ _COMMON = frozenset(
 
 @dataclass(slots=True)
 class VariantWish:
-    """What the new variant of an item shall be. ``values`` are options by name; ``up`` and ``down`` name options of
-    which there shall be more or less; ``prefer`` are values, best first."""
+    """What the new variant of an item shall be. ``values`` are options by name; ``up`` and ``down`` name options that
+    the customer wants more or less of; ``prefer`` are values, best first."""
 
     values: dict[str, str] = field(default_factory=dict)
     up: list[str] = field(default_factory=list)
@@ -81,7 +81,7 @@ class VariantWish:
     strict: bool = False
     same: list[str] = field(default_factory=list)
     either: list[tuple[tuple[str, ...], str]] = field(default_factory=list)
-    """Values of which it is not said of which option: one of these has it."""
+    """Values without the name of their option: one of these options has them."""
 
     @property
     def anything(self) -> bool:

@@ -71,7 +71,7 @@ def _noun(text: str, hit: re.Match[str]) -> bool:
 
 def lines(segment: Segment, loose: set[str], world: World, terms: Terms, made: Plan) -> list[OrderLine]:
     """The items that a part is about, with their new variants where it changes them. ``loose`` are numbers of orders
-    that were told apart from any wish."""
+    that belong to no wish."""
     text = segment.text
     kinds = ("return",) if segment.kind == "return" else ("exchange", "modify")
     spoken = numbers(text, terms) or (loose if len(loose) == 1 else set())
@@ -192,7 +192,7 @@ def _variant(line: OrderLine, text: str, world: World, terms: Terms, made: Plan)
 
 
 def _by_id(line: OrderLine, text: str, world: World, terms: Terms) -> Offered | None:
-    """The variant whose id is said, or that of another item which is named as the model."""
+    """The variant with the id that is named, or that of another item that is named as the model."""
     variants = {each.id: each for each in world.variants.get(line.item.product, ())}
     for each in terms.item.findall(text) if terms.item else ():
         if each in variants and each != line.item.id:

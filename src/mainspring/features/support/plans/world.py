@@ -38,7 +38,8 @@ class Offered:
 
 @dataclass(frozen=True, slots=True)
 class OwnedOrder:
-    """An order. ``paid_with`` is its payment method, ``paid`` the sum; ``facts`` is what else may be told of it."""
+    """An order. ``paid_with`` is its payment method, ``paid`` the sum; ``facts`` is what else a customer may learn of
+    it."""
 
     id: str
     state: str
@@ -111,7 +112,7 @@ class Terms:
     """What a shop does, as data: in which states of an order each kind of deed is possible, how numbers of orders and
     of items are written, and the ``calls`` for a deed. ``refund_to`` are kinds of payment methods that take a refund
     beside the original one. ``whole``: single items of an order cannot be cancelled. ``reasons`` are those for which an
-    order is cancelled, each with the words for it; the first is taken if none is said."""
+    order is cancelled, each with the words for it; the first is taken if none is given."""
 
     states: Mapping[str, frozenset[str]]
     number: re.Pattern[str]

@@ -246,7 +246,7 @@ def products(text: str) -> frozenset[str]:
 
 
 def details(text: str) -> str | None:
-    """What people should be told: the message itself, unless it only asks for a ticket."""
+    """The message that people should get: the customer's own, unless it only asks for a ticket."""
     return text.strip()[:2000] if len(text.split()) > 6 else None
 
 

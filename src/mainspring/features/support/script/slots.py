@@ -65,7 +65,7 @@ def _items(categories: frozenset[str]) -> Callable[[Any, Known], Sequence[Option
 
 USED = Slot("used", "Has it been used?", read=readers.yes_used)
 REASON = Slot("reason", "Why do you want to return it?", read=readers.reason, default="unwanted")
-"""The most common reason is taken where none is said; the label is free for others."""
+"""The most common reason is taken where none is given; the label is free for others."""
 FAULT = Slot("part", "What is wrong with it?", read=readers.fault, free=True)
 SIZE = Slot("size", "Which size would you like?", read=readers.size)
 CARD = Slot("card_number", "What is the number of the gift card (16 digits)?", read=readers.card)

@@ -21,8 +21,8 @@ class Answerers(Protocol):
 
 
 class Knowledge:
-    """Over the collection ``name``, of which customers may know the ``documents`` (empty: all). ``mode`` is that of its
-    answers: ``extractive`` quotes, which takes no model."""
+    """Over the collection ``name``; customers may see its ``documents`` (empty: all). ``mode`` is that of its answers:
+    ``extractive`` quotes, which takes no model."""
 
     def __init__(self, name: str, mode: str, documents: Sequence[str], find: Answerers) -> None:
         self._name, self._mode, self._find = name, mode, find

@@ -10,7 +10,7 @@ ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function
 
 
 def problem(kinds: Sequence[str], row: Row) -> str:
-    """Why the row is of none of these kinds; empty: it is of one. What is said is of the kind that fits best."""
+    """Why the row is of none of these kinds; empty: it is of one. The message is about the kind that fits best."""
     found = [(_check(kind, row), kind) for kind in kinds if kind in _FIELDS]
     if not found or len(found) < len(kinds) or any(not each for each, _ in found):
         # A kind that is not known here is checked by the recipe that reads it.

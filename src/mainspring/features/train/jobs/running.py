@@ -119,7 +119,7 @@ class TrainingWork:
         await self._jobs.end(lease.job, "failed", {"code": "internal_error", "message": told, "param": None})
 
     async def _not_now(self, lease: Lease, row: Row) -> tuple[str, str] | None:
-        """The state in which it rests, and what is said of it; None: it may work."""
+        """The state in which it rests, and the message; None: it may work."""
         if lease.cancelled.is_set() or row.wish == "cancel":
             return None
         if row.wish == "pause":

@@ -27,7 +27,7 @@ from mainspring.stores.sql.row_access import RowAccess
 
 KIND, PREFIX, EVENT = "training", "ftjob-", "ftevent-"
 ORDERS = "order_"
-"""Begins the digest of a planned order, of which one job is made."""
+"""The beginning of the digest of a planned order, which makes one job."""
 OVER = ("succeeded", "failed", "cancelled")
 BUSY = ("queued", "waiting", "paused", "running")
 MOST_EVENTS = 500
@@ -121,7 +121,7 @@ class TrainingJobs:
         return _found(await self._database.read(work), job_id)
 
     async def of(self, tenant: str, job_id: str) -> Row:
-        """Whoever asks. Raises ``NotFound``."""
+        """For every caller. Raises ``NotFound``."""
         query = sa.select(training_jobs).where(_is(tenant, job_id))
         return _found(await self._database.read(lambda connection: connection.execute(query).one_or_none()), job_id)
 
@@ -203,8 +203,8 @@ class TrainingJobs:
         return await self._database.write(work, durable=True)
 
     async def wish(self, row: Row, wanted: str) -> None:
-        """``pause`` or ``cancel`` it: at once if nobody works on it, else by whoever does. Raises ``Conflict`` for
-        one that is over, or ends because rows were erased."""
+        """``pause`` or ``cancel`` it: at once if nobody works on it, otherwise by the process that does. Raises
+        ``Conflict`` for one that is over, or ends because rows were erased."""
         tenant, job_id = row.tenant, row.id
 
         def work(connection: sa.Connection) -> None:
@@ -257,7 +257,7 @@ class TrainingJobs:
         return [(row.tenant, row.id) for row in found]
 
     async def tell(self, tenant: str, job_id: str, message: str, level: str = "info") -> None:
-        """Add to what is told of it."""
+        """Add to its messages."""
         await self._database.write(lambda it: _tell(it, tenant, job_id, message, level), durable=False)
 
     async def without_rows(self) -> list[tuple[str, str]]:
@@ -278,7 +278,7 @@ class TrainingJobs:
         return await self._database.read(work)
 
     async def events(self, tenant: str, job_id: str) -> list[Row]:
-        """What was told of it, oldest first."""
+        """Its messages, oldest first."""
         of = training_events.c
         query = sa.select(training_events).where(of.tenant == tenant, of.job == job_id).order_by(of.id)
         return list(await self._database.read(lambda connection: connection.execute(query).all()))
@@ -334,8 +334,8 @@ def _wish(connection: sa.Connection, tenant: str, job_id: str) -> str | None:
 
 
 def stop_erased(connection: sa.Connection, tenant: str, jobs: Sequence[str]) -> None:
-    """What has begun to learn rows that are erased begins no more from its checkpoints: one that works is told so,
-    all others end. What has not begun goes on without the rows."""
+    """What has begun to learn rows that are erased begins no more from its checkpoints: one that works is notified, all
+    others end. What has not begun goes on without the rows."""
     of = training_jobs.c
     for part in parts(jobs):
         mine = sa.and_(of.tenant == tenant, of.id.in_(part))

@@ -56,7 +56,7 @@ def job_body(row: Row, view: JobView) -> dict[str, Any]:
 
 
 def events(told: Sequence[Row], folder: Folder) -> list[dict[str, Any]]:
-    """``fine_tuning.job.event`` objects, oldest first: what was told, and figures of at most some hundred steps."""
+    """``fine_tuning.job.event`` objects, oldest first: messages, and figures of at most some hundred steps."""
     found = [
         {
             "id": each.id,

@@ -1,1 +1,1 @@
-"""What was trained: kept, described, traced and served."""
+"""Trained versions: stores, describes, traces and serves them."""

@@ -32,7 +32,7 @@ _ENTERED = re.compile(r"(.+)\.v(\d{1,18})\.[0-9a-f]{8}")
 
 
 class VersionStore:
-    """The versions of each tenant. ``groups`` None: whoever asks."""
+    """The versions of each tenant. ``groups`` None: for every caller."""
 
     def __init__(self, database: Database, most: int) -> None:
         self._database = database

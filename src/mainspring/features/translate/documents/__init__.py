@@ -1,1 +1,1 @@
-"""Documents as pieces: what is said and is translated, and what is kept as it is."""
+"""Documents as pieces: the text to translate, and the parts that stay as they are."""

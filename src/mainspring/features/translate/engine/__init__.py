@@ -1,1 +1,1 @@
-"""Translators on disk, and what translates with them."""
+"""Translators on disk, and the code that translates with them."""

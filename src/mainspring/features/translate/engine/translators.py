@@ -116,7 +116,7 @@ class Translators:
                 )
                 self._open[folder] = found
                 while len(self._open) > own.opened:
-                    # Whoever translates by it goes on: it is closed as soon as nobody holds it.
+                    # Running translations continue: it is closed as soon as nobody holds it.
                     self._open.popitem(last=False)
             self._open.move_to_end(folder)
             return found

@@ -119,7 +119,7 @@ class Examples:
         return self._padded(inputs, [[*self._texts[b], self._end] for _, b in ways])
 
     def corrupted(self, batch: Sequence[int], seed: int) -> Batch:
-        """The sides with spans cut out; what is to be written is the spans, each after its sentinel."""
+        """The sides with spans cut out; the target is the spans, each after its sentinel."""
         chosen = random.Random(seed)
         inputs, labels = [], []
         for each in batch:

@@ -65,7 +65,7 @@ class Learning:
         return self.options.pretrain_steps + self.options.steps
 
     def rows(self, side: Side) -> list[Mapping[str, Any]]:
-        """Those of the pairs that are to be learned. Raises ``InvalidRequest`` for a row that is no pair."""
+        """The pairs to learn. Raises ``InvalidRequest`` for a row that is no pair."""
         found, wanted = [], set(self.options.pairs)
         for number, row in enumerate(self.work.rows(side), 1):
             if not all(isinstance(row.get(name), str) and row[name] for name in ("source", "target", "from", "to")):

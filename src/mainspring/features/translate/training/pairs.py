@@ -47,7 +47,7 @@ class Pair:
 
 
 def tatoeba(folder: Path) -> Iterator[Pair]:
-    """The sentences of ``fra-eng.zip`` and its like: lines of English, a tab, the other language.
+    """The sentences of files such as ``fra-eng.zip``: lines of English, a tab, the other language.
 
     Raises ``InvalidRequest`` if there is none.
     """

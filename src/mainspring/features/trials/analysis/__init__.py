@@ -1,1 +1,1 @@
-"""What the units of a trial say: verdicts, intervals, guard rails."""
+"""The results of a trial's units: verdicts, intervals, guard rails."""

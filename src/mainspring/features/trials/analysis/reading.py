@@ -45,8 +45,8 @@ class Units:
 
 
 def read(connection: sa.Connection, trial: Running, weighed_from: int, now: float) -> Units:
-    """The units in the order of their first answers, up to the first whose window is open: so the order depends on
-    nothing that is told of them."""
+    """The units in the order of their first answers, up to the first whose window is open: so the order does not depend
+    on their outcomes."""
     c = trial_units.c
     query = sa.select(c.position, c.id, c.arm, c.at, c.measured, c.moved)
     query = query.where(c.tenant == trial.tenant, c.trial == trial.name).order_by(c.position, c.id)

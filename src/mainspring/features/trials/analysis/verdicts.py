@@ -68,7 +68,7 @@ class Verdict:
 
     @property
     def sound(self) -> bool:
-        """Whether units fall to arms as they should: if not, no verdict is to be trusted."""
+        """Whether units fall to arms as they should: if not, no verdict can be trusted."""
         return self.mismatch is None or self.mismatch >= MISMATCH
 
 

@@ -1,1 +1,1 @@
-"""Units of traffic, each with its arm and what came of it, made from events."""
+"""Units of traffic, each with its arm and its outcome, made from events."""

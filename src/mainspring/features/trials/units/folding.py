@@ -113,7 +113,7 @@ class _Units:
         return made
 
     def told(self, fact: Fact) -> None:
-        """Count what is told of an answer or of an episode."""
+        """Count the outcomes of an answer or of an episode."""
         name = self._of(fact)
         unit = None if name is None else self._unit(name)
         if unit is not None:

@@ -1,1 +1,1 @@
-"""What each kind of candidate needs, and what it makes of an application."""
+"""The needs of each kind of candidate, and its effect on an application."""

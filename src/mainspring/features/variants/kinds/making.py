@@ -100,7 +100,7 @@ class Making:
         return Prepared(tuple(candidates), values, shots)
 
     def responder(self, served: Served, found: Prepared, tenant: str, variant: str = "") -> Responder:
-        """What answers the ``tenant`` as ``served`` by means of ``found``; ``variant`` is told with its answers. Raises
+        """What answers the ``tenant`` as ``served`` by means of ``found``; its answers name ``variant``. Raises
         ``InvalidRequest`` if one of them cannot be served any more."""
         made = partial(self._made, served, found, tenant)
         late = any(isinstance(each, ModelValue) and self._trained(each.model) for each in found.values)
@@ -165,7 +165,7 @@ class Making:
             version = await self.versions.version(principal.tenant, model)
             if version.makes not in ("chat", "adapter"):
                 raise _wrong(candidate, f"{model:.100} is of the kind {version.makes}")
-            # Whoever has not the groups of a version does not see it.
+            # A caller without the groups of a version does not see it.
             await self._rooms.path.registry.plain(model, principal, inner=True)
             self.versions.chat_model(principal.tenant, model)
         except InvalidRequest:
@@ -179,7 +179,7 @@ class Making:
             raise _wrong(candidate, why, "Name a version that was trained")
         try:
             version = await self.versions.version(principal.tenant, value.version)
-            # Whoever has not the groups of a version does not see it: what an engine answers tells of its rows.
+            # A caller without the groups of a version does not see it: what an engine answers tells of its rows.
             if not version.groups <= principal.groups:
                 raise NotFound(f"there is no version {value.version:.100}", param="version")
             if version.makes != "reranker":

@@ -1,1 +1,1 @@
-"""Tools that the server runs for a response: what is asked for, and the items and events that tell of their calls."""
+"""Tools that the server runs for a response: their requests, and the items and events of their calls."""

@@ -91,7 +91,7 @@ def frames(call: HostedCall, made: Mapping[str, Any]) -> Iterator[tuple[str, dic
 
 
 def begun(call: HostedCall, response_id: str) -> dict[str, Any]:
-    """The item as it is added to a stream: before its arguments are told."""
+    """The item as it is added to a stream, before its arguments."""
     made = item(call, response_id, status="in_progress")
     return made | ({"arguments": ""} if call.kind == "mcp" else {"code": ""} if call.kind == "code_interpreter" else {})
 

@@ -1,8 +1,8 @@
-"""Whether each of the best passages answers a question, as a chat model says that reads them one by one.
+"""Has a chat model read the best passages one by one and say whether each answers the question.
 
-Words, cosines and small cross-encoders lose a question in other words than the document's, and take what is about its
-subject for its answer. A model of a billion weights sees both. It writes nothing: the probability of "yes" as its
-first word orders the passages (pointwise relevance generation; Liang et al. 2022, Zhuang et al. 2023).
+Words, cosines and small cross-encoders miss an answer in other words than the question's, and mistake a passage on the
+subject for an answer. A model of a billion weights makes neither mistake as often. It writes nothing: the probability
+of "yes" as its first word orders the passages (pointwise relevance generation; Liang et al. 2022, Zhuang et al. 2023).
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from mainspring.rag.text import terms
 log = logging.getLogger("mainspring.rag")
 MOST = 6
 """The number of passages that are read at most."""
-# So many are read at first. If the model is so sure of one of them, no more are.
+# The model reads this many at first. If it is this sure of one of them, it reads no more.
 _FIRST, _SURE = 3, 0.8
 INSTRUCTION = "Does the text answer this question? Reply yes or no."
 # What one unit of the model's logit adds to a passage's score, and the logit beyond which it is certain.
 _WEIGHT, _CERTAIN = 0.3, 6.0
-# Of passages that were read so many are shown, since the right ones are further in front; and they may be by so much
-# more behind the best, since readings spread the scores.
+# After a reading this many passages are shown, since the right ones come earlier; and their scores may be this much
+# further below the best, since readings spread the scores.
 _SHOWN, _SPREAD = 3, 0.3
-# What was not read is behind all that was.
+# Passages that were not read come after all that were.
 _UNREAD = 10.0
 
 
@@ -75,7 +75,7 @@ def fits(question: str) -> bool:
 
 
 def ordered(question: str, ranked: Sequence[Passage], said: Mapping[str, float | None]) -> list[Passage]:
-    """``ranked`` with what was ``said`` of the forms of some, in the order that follows from it."""
+    """``ranked`` in the new order, with the probabilities ``said`` of some of them."""
     found = []
     for passage in ranked:
         form = unit_rerank.form(passage, question)
@@ -96,15 +96,15 @@ def best(passages: Sequence[Passage]) -> float | None:
 
 
 def narrowed(passages: Sequence[Passage], most: int, choice: ChoiceWeights) -> tuple[int, ChoiceWeights]:
-    """How many of ``passages`` are shown, at most ``most``, and by which weights they are chosen."""
+    """How many of ``passages`` are shown, at most ``most``, and the weights that choose them."""
     if best(passages) is None:
         return most, choice
     return min(most, _SHOWN), replace(choice, near=choice.near + _SPREAD)
 
 
 async def _said(ask: ModelAsk, question: str, texts: Sequence[str]) -> dict[str, float | None]:
-    """What the model says of each text. The first is read alone: what all prompts begin with is in the engine's cache
-    then."""
+    """The model's probability for each text. The first is read alone: then the common beginning of all prompts is in
+    the engine's cache."""
     asked = neutralise(question)
 
     async def one(text: str) -> float | None:

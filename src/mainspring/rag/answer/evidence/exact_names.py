@@ -60,7 +60,7 @@ _QUESTION_WORDS = frozenset(
     "according about into of as some any all every each not no am".split()
 )
 _LETTERS = re.compile(r"[^\W_]+")
-# Names of more words are sentences. Words of at least this many letters may be misspelt, and by this much.
+# Longer runs of words are sentences. Words of at least this many letters may be misspelt by this much.
 _LONGEST_NAME, _FUZZY, _CLOSE, _APART = 8, 6, 0.85, 2
 # How far the number of a series stands in front of its noun or behind it, in characters.
 _BESIDE, _BEHIND = 40, 1_200
@@ -134,7 +134,7 @@ def has(text: str, each: ExactName) -> bool:
     if squashed(each.text) in squashed(text):
         return True
     if each.text.endswith("s") and re.search(rf"\b{re.escape(each.text[:-1])}\b", text):
-        # "Macs" of which a text says "a Mac".
+        # "Macs" where a text says "a Mac".
         return True
     owner, owned = _owned(each.text)
     if owned and has(text, ExactName(owner, "name")):

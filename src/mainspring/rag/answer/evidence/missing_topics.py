@@ -77,7 +77,7 @@ def impersonal(question: str) -> bool:
 
 
 def personal(question: str) -> bool:
-    """Whether ``question`` is about things of the asker or of whoever answers; "How do I" and "can I" are not."""
+    """Whether ``question`` is about things of the asker or of the one who answers; "How do I" and "can I" are not."""
     return _PERSONAL.search(_FOR_ALL.sub("", question)) is not None
 
 

@@ -1,1 +1,1 @@
-"""Answers in the documents' own words: which units are read again, chosen and shown, and how."""
+"""Answers in the documents' own words: reads units again, chooses them and shows them."""

@@ -1,8 +1,8 @@
-"""What stands beside the point among the chosen passages, and is not shown.
+"""Finds chosen passages that are beside the point and are not shown.
 
 The best passage often answers alone. Behind it come its siblings ("Saturday: 9 to 5" of a question about Sunday) and
-sentences on the subject that have nothing of the kind that is asked for. Nothing is left out where several things are
-asked for, or where the best passage is no answer of the kind.
+sentences on the subject that have nothing of the kind that is asked for. Nothing is left out if a question asks for
+several things, or if the best passage is not an answer of the kind.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The weights by which sentences are chosen: of each term of a sentence's score, and of what is chosen beside another.
+"""The weights that choose sentences: for each term of a sentence's score, and for sentences beside a chosen one.
 
 The defaults were set on questions that no report uses; the recipe ``answering`` fits others to a tenant's own.
 """
@@ -21,14 +21,14 @@ _MOST = 10.0
 class ChoiceWeights:
     """``TERMS`` are weights of what a sentence has, each at least 0; what counts against it is a negative term.
 
-    ``own``, ``before``, ``after``, ``heading`` and ``around`` weigh the question's words, by rarity, in the
-    sentence, its neighbours, its heading and the rest of its chunk; ``offer`` and ``wanted`` having the kind of
-    thing that is asked for; ``fused`` and ``chunk_cosine`` its chunk's scores; ``latest`` the words of a follow-up
-    itself; ``key`` and ``range`` a row's key (or the term that a line explains, if its meaning is asked for) and
-    its range of values. Against it count ``said`` (a pair whose value is in the question), ``case`` (a row beside
-    the one that is named), ``elsewhere`` (a chunk that is not among the most similar), ``identifier`` and ``name``
-    (one of the question that others have is missing). ``cosine`` and ``cosine_under_heading`` are to the question,
-    ``asked`` is that of a heading which asks it. ``read`` weighs a cross-encoder's reading.
+    ``own``, ``before``, ``after``, ``heading`` and ``around`` weigh the question's words, by rarity, in the sentence,
+    its neighbours, its heading and the rest of its chunk; ``offer`` and ``wanted`` weigh the kind of thing that the
+    question asks for; ``fused`` and ``chunk_cosine`` its chunk's scores; ``latest`` the words of a follow-up itself;
+    ``key`` and ``range`` a row's key (or the term that a line explains, if its meaning is asked for) and its range of
+    values. Against it count ``said`` (a pair whose value is in the question), ``case`` (a row beside the one that is
+    named), ``elsewhere`` (a chunk that is not among the most similar), ``identifier`` and ``name`` (one of the question
+    that others have is missing). ``cosine`` and ``cosine_under_heading`` are to the question, ``asked`` is that of a
+    heading which asks it. ``read`` weighs a cross-encoder's reading.
 
     ``silent`` is the share of ``identifier`` for a sentence that names no other one in a document that has the right
     one. ``next`` is the bonus beside a chosen sentence: readers continue there. A sentence loses ``same_document`` for

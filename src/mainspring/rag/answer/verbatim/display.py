@@ -197,11 +197,11 @@ def _titles(chosen: Sequence[Passage]) -> dict[int, str]:
 def _prose(passage: Passage, question: str, number: int, title: str = "") -> ShownPiece:
     if passage.kind == "code":
         return ShownPiece(f"```\n{passage.text}\n```\n[{number}]", (passage,), True)
-    # What ends without a mark is a line by itself, as of a price list.
+    # A line that ends without a mark stands alone, as in a price list.
     block = passage.kind != "sentence" or passage.text.rstrip(_CLOSING)[-1:].isalnum()
     shown = readable(_BARE.sub("", _APART.sub("\n", unwrapped(passage.text))), question)
     if passage.kind == "row":
-        # Cells without names: the first is what the figures behind it are of.
+        # Cells without names: the first names the subject of the figures after it.
         cells = [cell.strip() for cell in passage.text.split("|") if cell.strip()]
         first = cells[:1] if rows.keyed(passage.text) else []
         shown = readable(": ".join([*first, "; ".join(cells[len(first) :])]), question)

@@ -80,7 +80,7 @@ class _Unit:
     case: bool = False
 
     def less(self, place: int, by: float) -> _Unit:
-        """It with the term at ``place`` of ``LEXICAL`` lower."""
+        """The passage with a lower term at ``place`` of ``LEXICAL``."""
         terms = (*self.terms[:place], self.terms[place] - by, *self.terms[place + 1 :])
         return replace(self, terms=terms)
 
@@ -339,7 +339,7 @@ def _cases(found: Sequence[tuple[sentences.Sentence, str]], question: str) -> di
 
 
 def _of_row(body: str, question: str, asked: frozenset[str]) -> tuple[float, float, float]:
-    """What a table row or form has of the question in its key and in its ranges, and, against it, in its value."""
+    """The share of the question in a row's key and ranges, and, counting against it, in its value."""
     keyed, within, said = 0.0, 0.0, 0.0
     pair, row = rows.pair(body), rows.parsed(body)
     if pair is not None:

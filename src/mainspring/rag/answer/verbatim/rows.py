@@ -172,7 +172,7 @@ def cases(bodies: Sequence[str], question: str) -> dict[int, bool]:
 
 
 def told(row: Row, cells: Sequence[Cell], question: str) -> tuple[Cell, ...]:
-    """``cells`` of ``row`` behind the one that says what the row is for: one with a name of ``question``, the one that
+    """``cells`` of ``row``, after the one that says what the row is for: one with a name of ``question``, the one that
     is for all others, or one with what it asks about where the row's key has nothing of it."""
     if row.lists:
         return tuple(cells)
@@ -191,8 +191,8 @@ def _about(row: Row, asked: frozenset[str]) -> Cell | None:
 
 
 def apart(row: Row, cells: Sequence[Cell], shown: Sequence[Row]) -> tuple[Cell, ...]:
-    """``cells`` of ``row`` behind the one that tells it from others of its key among ``shown``: three rows of one
-    product, each for a part of it, are no answer without the part."""
+    """``cells`` of ``row``, after the one that distinguishes it from others of its key among ``shown``: three rows of
+    one product, each for a part of it, are no answer without the part."""
     alike = [each for each in shown if each is not row and (each.caption, each.key) == (row.caption, row.key)]
     for cell in row.cells:
         others = [other.value for each in alike for other in each.cells if other.name == cell.name]
@@ -266,7 +266,7 @@ def full(row: Row, told: Sequence[Cell] = (), *, bold: str = "**") -> str:
         for cell in (row.key, *row.cells)
     ]
     if not row.key.name:
-        # "Medium risk: Under 13 active supervision" is read as a pair of them all.
+        # "Medium risk: Under 13 active supervision" reads as a pair.
         parts = [f"{parts[0]}: {'; '.join(parts[1:])}"]
     return ", ".join((*row.caption, "; ".join(parts)))
 

@@ -39,7 +39,7 @@ async def reread(
     try:
         found = await reranker.rerank(question, distinct)
     except EngineError as error:
-        # An answer by words and cosines is better than none.
+        # An answer found by words and cosines is better than none.
         log.warning("%s did not read what was found: %s", reranker.name, error.message)
         return list(ranked)
     said = dict(zip(distinct, map(float, found.scores), strict=True))

@@ -1,6 +1,6 @@
-"""Whole lists as answers: the steps of a procedure, or what there is to bring, with the line that leads in to them.
+"""Whole lists as answers: the steps of a procedure, or the things to bring, with the line that introduces them.
 
-"How do I set up the pump?" is answered by all steps in order, and not by the one that shares most words with it.
+"How do I set up the pump?" needs all steps in order, not the one that shares most words with it.
 """
 
 from __future__ import annotations
@@ -23,14 +23,13 @@ _HOW = re.compile(
     re.IGNORECASE,
 )
 _ORDERED = re.compile(r"\(?(?:\d{1,3}|[a-z])[.)]\s", re.IGNORECASE)
-# A list is the one that is asked for if what stands over it has this share of the question's words: one of bullets, and
-# one of steps.
+# A list answers if the text above it has this share of the question's words: one share for bullets, one for steps.
 _OVER, _OVER_STEPS = 0.5, 0.3
 _MOST_LEAD = 160
 
 
 def asks_how(question: str) -> bool:
-    """Whether ``question`` asks how something is done, or what there is to do for it."""
+    """Whether ``question`` asks how to do something, or what it takes."""
     return _HOW.search(question.rpartition("\n")[2]) is not None
 
 

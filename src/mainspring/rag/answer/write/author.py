@@ -144,7 +144,7 @@ class Author:
         try:
             reply = await self._ask(said, Sampling(max_tokens=_SENTENCE_TOKENS, temperature=0.0))
         except MainspringError:
-            # The answer is in progress: what cannot be written again is quoted.
+            # The answer is in progress, so a sentence that cannot be rewritten is quoted.
             return "", Usage()
         return reply.text, reply.usage
 

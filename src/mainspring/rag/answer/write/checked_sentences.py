@@ -66,7 +66,7 @@ class SentenceTally:
 
 @dataclass(frozen=True, slots=True)
 class CheckedSentence:
-    """A sentence that may be shown, with the passages that bear it out."""
+    """A sentence that may be shown, with the passages that support it."""
 
     text: str
     passages: tuple[Passage, ...]
@@ -169,7 +169,7 @@ class CheckedSentences:
         if not re.search(r"\w", text) or len(self._shown) >= self._most:
             return None
         if _EVASIVE.search(text):
-            # The decision that the documents answer was made before: the best note itself can still be shown.
+            # It was already decided that the documents answer, so the best note itself can be shown.
             return None if self._shown else self._quoted(self._best(marks))
         found, problems = self._verdict(text, marks)
         if found is not None and self._wish == Wish() and claims.beside(found.text, self._question):
@@ -203,7 +203,7 @@ class CheckedSentences:
         return None, wrong or [Problem("number", next((value.text for value in values(text)), text))]
 
     def _held(self, text: str, numbers: tuple[int, ...]) -> CheckedSentence | None:
-        """``text`` where the notes of these ``numbers`` bear it out together; without a "yes" that they do not."""
+        """``text`` if the notes of these ``numbers`` support it together; without a "yes" that they do not support."""
         if self._problems(text, numbers) or (len(numbers) == 1 and self._rivalled(text, numbers[0])):
             return None
         source = "\n".join(self._notes[number - 1].text for number in numbers)
@@ -234,7 +234,7 @@ class CheckedSentences:
 
     def _divided(self, text: str, numbers: Sequence[int]) -> list[Problem]:
         """The fault of a sentence with several notes: one of them must support each of its clauses, and each must
-        support a clause. Held against all of them at once it could give one thing the number of another."""
+        support a clause. Checked against all of them at once, it could give one thing the number of another."""
         clauses = [clause for clause in claims.clauses(text) if terms_in(clause)]
         borne: dict[int, int] = {}
         for clause in clauses:

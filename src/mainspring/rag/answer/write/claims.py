@@ -76,7 +76,7 @@ _PLAIN = frozenset("i i'm i'd i'll i've yes no ok".split())
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """``text`` of the sentence that its source does not bear out, and why."""
+    """``text`` of the sentence that its source does not support, and why."""
 
     kind: Kind
     text: str
@@ -133,9 +133,9 @@ def shared(sentence: str, source: str, question: str = "") -> float:
 
 
 def beside(sentence: str, question: str) -> bool:
-    """Whether ``sentence`` cannot be an answer to ``question``: it is a value alone, which says of nothing that it is
-    so; it has no word of the question, and so answers another one; it has nothing but the question's words; or it has
-    months where days are asked for."""
+    """Whether ``sentence`` cannot be an answer to ``question``: it is a value alone, without a subject; it has no word
+    of the question, and so answers another one; it has only the question's words; or it has months where days are asked
+    for."""
     body = _OPENING.sub("", sentence, count=1)
     said, asked = terms.content(_without_values(body)), terms.content(question)
     there = values(body)
@@ -313,7 +313,7 @@ def _polarity(sentence: str, source: str) -> list[Problem]:
         words = terms.content(said)
         nearest = max(clauses, key=lambda clause: _likeness(words, terms.content(clause)), default="")
         if not words & terms.content(nearest):
-            # A topic that no clause mentions is denied by none.
+            # No clause denies a topic that none mentions.
             found += [Problem("negation", said.strip())] if negative(said) else []
             continue
         # A "not" must be in the clause itself; a missing one may be expressed in another way.

@@ -25,7 +25,7 @@ class Unwritten(Enum):
 
 
 async def checked_first(response: Response) -> Response | Unwritten:
-    """``response`` once its first sentence is there; ``QUOTED`` if that is a quotation, which stands where a sentence
+    """``response`` once its first sentence is there; ``QUOTED`` if that is a quotation, which replaces a sentence that
     failed its check. Several sentences that are chosen together answer better than this one (readable .69 against .62
     of 2, contained 9 of 16 against 6: docs/log.md, 2026-11-29). The response is then read to its end, so that what it
     cost is settled."""

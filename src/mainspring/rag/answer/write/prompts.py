@@ -34,7 +34,7 @@ def task(wish: Wish) -> str:
 
 
 def again(sentence: str, found: Sequence[str], number: int, wish: Wish) -> str:
-    """Asks for a sentence that note ``number`` does not bear out; ``found`` says why."""
+    """Asks to rewrite a sentence that note ``number`` does not support; ``found`` says why."""
     said = f'"{sentence}" is wrong: {"; ".join(found)}. Answer again in one short sentence, from note [{number}] alone.'
     return f"{said} Write in {NAMES[wish.language]}." if wish.language != "en" else said
 

@@ -39,7 +39,7 @@ class Note:
 
 
 def candidates(passages: Sequence[Passage], most: int = MOST) -> list[Candidate]:
-    """A source for each of the first ``most`` of ``passages``, with the sentence before it where it leans on that."""
+    """A source for each of the first ``most`` of ``passages``, with the sentence before it if it refers to that."""
     found = []
     for rank, passage in enumerate(passages[:most]):
         start = _begin(passage)
@@ -66,7 +66,7 @@ def notes(sources: Sequence[ContextSpan], passages: Sequence[Passage], question:
         if inside:
             text = told(inside[0], question) if len(inside) == 1 and inside[0].kind == "row" else source.text
             lead = inside[0].before.strip().rstrip(":") if inside[0].kind == "item" else ""
-            # One clause: what the lead-in denies is denied of the item.
+            # One clause, so that a "not" in the lead-in holds for the item.
             found.append(Note(source, inside, f"{lead} – {text}" if lead else text))
     return found
 
@@ -85,7 +85,7 @@ def numbered(found: Sequence[Note]) -> str:
 
 
 def block(source: ContextSpan) -> str:
-    """One note without its number: what its tokens are counted of, at most."""
+    """One note without its number: at most this text's tokens are counted."""
     return _named(source.name, source.text)
 
 
@@ -99,7 +99,7 @@ def _source(passage: Passage, start: int, text: str, rank: int) -> ContextSpan:
 
 
 def _begin(passage: Passage) -> int:
-    """Where the passage begins, or the sentence before it that it leans on."""
+    """The beginning of the passage, or of the sentence before it that it refers to."""
     if passage.kind != "sentence" or not _LEANS.match(passage.text):
         return passage.start
     hit = passage.hit

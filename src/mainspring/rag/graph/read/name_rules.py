@@ -156,7 +156,7 @@ def _run(text: str, tokens: list[re.Match[str]], at: int) -> int:
 
 
 def _joined(text: str, tokens: list[re.Match[str]], at: int) -> int:
-    """The index after "of", "de la" and the like and the following capitalised word; ``at`` if there are no such
+    """The index after words such as "of" and "de la" and the capitalised word that follows; ``at`` if there are no such
     words."""
     place = at
     while place < len(tokens) and place < at + 2 and tokens[place].group() in _INSIDE:

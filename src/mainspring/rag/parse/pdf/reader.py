@@ -167,7 +167,7 @@ def _drop_ornaments(sheets: list[Sheet]) -> None:
 
 
 def _place(picture: Picture) -> tuple[int, ...]:
-    """Where a picture stands and how large it is packed: alike on several pages, it is the same picture."""
+    """Where a picture stands and how large it is packed: equal on several pages, it is the same picture."""
     return (picture.packed, *(round(edge / 3) for edge in picture.box))
 
 

@@ -47,7 +47,7 @@ class JudgedPair:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """At ``threshold``: ``hits`` of ``alike`` pairs that are the same, ``false_hits`` of ``different`` ones."""
+    """At ``threshold``: ``hits`` of ``alike`` pairs that mean the same, ``false_hits`` of ``different`` ones."""
 
     threshold: float
     hits: int

@@ -1,4 +1,4 @@
-"""The semantic cache: a question in other words gets the answer that its like has got.
+"""The semantic cache: a question in other words gets the answer of an earlier question that means the same.
 
 It is below the answer cache and holds no answers of its own. The head says how the answer was found: by meaning, with
 which similarity, and under which name the hit may be reported as wrong.
@@ -101,7 +101,7 @@ class SemanticCache(Layer):
             asked = await self._read(plain, question, keyed, context)
             found = await self._find(asked, context)
         except MainspringError as error:
-            # Losing this cache loses nothing: the request is answered without it.
+            # The loss of this cache loses nothing: the request is answered without it.
             _log.warning("the semantic cache was passed by: %s", error)
             return await self.inner.respond(plain, context)
         if found is not None:

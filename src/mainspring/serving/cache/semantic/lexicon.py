@@ -13,7 +13,7 @@ NOTHING = _words(
 """Words that carry no meaning of their own, or ask politely for an answer."""
 
 OPTIONAL = _words("this that these those so just really actually exactly some any ever")
-"""Words that may be left out, but must be in the same order if they are in both questions."""
+"""Words that one question may lack, but that must be in the same order if both questions have them."""
 
 SPEAKER, SPOKEN_TO = _words("i me my mine myself we us our ours"), _words("you your yours yourself")
 

@@ -30,8 +30,8 @@ class Word:
     """``stem`` is compared; ``role`` is the word of direction before this word, ``start`` and ``end`` are its place in
     the text.
 
-    A ``fixed`` word may not be left over on one side only, an ``optional`` one may. ``passive`` is a participle after
-    "was" and the like: a person who was assured has assured nobody.
+    A ``fixed`` word may not be left over on one side only, an ``optional`` one may. ``passive`` is a participle after a
+    word such as "was": a person who was assured has assured nobody.
     """
 
     stem: str

@@ -1,4 +1,4 @@
-"""A small model first; a large one where its answer does not inspire confidence (FrugalGPT, Chen et al., 2023).
+"""A small model first; a large one if the confidence in its answer is low (FrugalGPT, Chen et al., 2023).
 
 The small answer is read completely before anything is shown, so that it can still be discarded.
 """

@@ -192,7 +192,7 @@ class Auto:
         except MainspringError:
             if tried.problem or not tried.events:
                 raise
-            # Better an answer that one is not sure of than none; but the next time the large model is to be asked.
+            # An uncertain answer is better than none; the next time the large model should answer.
             weak = tried.response()
             weak.with_head(headers={**weak.head.headers, "cache-control": "no-store"})
             return weak, AutoDecision(self.small, f"{decision.by}-fallback", tried.confidence)

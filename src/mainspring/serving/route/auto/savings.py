@@ -19,8 +19,8 @@ class Bill:
     """The calls of one decision: marked through their contexts, found again among the facts that wait to be settled.
 
     Each call records its saving (``routing_saved_nanousd``: negative for all but the answer's); the call that gave the
-    answer is marked as ``routed``. Where the large model has no price, that is ``routing_unknown``, and nothing is said
-    of savings. A model of this machine without a price by the hour has none.
+    answer is marked as ``routed``. Where the large model has no price, that is ``routing_unknown``, and savings are
+    unknown. A model of this machine without a price by the hour has none.
     """
 
     def __init__(self, context: Context, large: str, tariff: Tariff) -> None:

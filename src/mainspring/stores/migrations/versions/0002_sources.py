@@ -1,4 +1,4 @@
-"""Attributes and access lists of documents, the sources that they come from, and chunks that are to be forgotten."""
+"""Attributes and access lists of documents, the sources that they come from, and chunks to forget."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Direct preference optimisation: of two answers the model shall find likelier, against its base, what people prefer.
 
 Preferences tend to be for longer answers, and models learn that first (Park et al. 2024, "Disentangling length from
-quality"): the lengths of answers on ``test`` are told before and after.
+quality"): the lengths of answers on ``test`` are reported before and after.
 """
 
 from __future__ import annotations

@@ -71,8 +71,8 @@ def _table(pairs: Sequence[AnswerPair], tuning: Tuning) -> Dataset:
 
 
 def measured(tuning: Tuning, test: Sequence[AnswerPair]) -> dict[str, list[float | None]]:
-    """``preferred``: 1 where the chosen answer gets more; ``longer``: where it is the longer one, which is what a model
-    that knows nothing but lengths would prefer."""
+    """``preferred``: 1 where the chosen answer gets more; ``longer``: where it is the longer one, which a model that
+    knows only lengths would prefer."""
     if not test:
         return {}
     sides = []

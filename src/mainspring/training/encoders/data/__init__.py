@@ -1,1 +1,1 @@
-"""Rows for encoders: checked, in batches, and made of others. Nothing here needs torch."""
+"""Rows for encoders: checks, batches, and rows made of others. Nothing here needs torch."""

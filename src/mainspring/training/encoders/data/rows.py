@@ -178,7 +178,7 @@ def held_out(rows: Sequence[R]) -> tuple[list[R], list[R]]:
     def drawn(group: str) -> float:
         return int.from_bytes(hashlib.sha256(group.encode("utf-8", "replace")).digest()[:8], "big") / 2**64
 
-    # Sorted by a hash of their group, so that neither order nor seed decides.
+    # The order is that of a hash of their group, so neither order nor seed decides.
     order = sorted({group_of(each) for each in rows}, key=drawn)
     kept = order[: int(len(order) * _HELD_OUT)]
     most, chosen, count = min(_MOST_HELD_OUT, len(rows) // 2), set[str](), 0

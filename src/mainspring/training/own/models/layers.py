@@ -1,4 +1,4 @@
-"""What transformers are made of: norm, attention, feed-forward layers, and the block of them."""
+"""The parts of transformers: norm, attention, feed-forward layers, and the block of them."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Cache:
     def __init__(self, layers: int) -> None:
         self.own: list[KeysValues | None] = [None] * layers
         self.cross: list[KeysValues | None] = [None] * layers
-        """Of the encoder's states: they are the same for each new token."""
+        """These are of the encoder's states, which are the same for each new token."""
 
     @property
     def length(self) -> int:

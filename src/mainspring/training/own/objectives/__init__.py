@@ -1,1 +1,1 @@
-"""What a model is asked to predict: the next token, masked tokens, or corrupted spans. Numpy alone; no torch."""
+"""The prediction targets of a model: the next token, masked tokens, or corrupted spans. Numpy alone; no torch."""

@@ -84,7 +84,7 @@ class Ppo:
                 said = rolled.said[rows]
                 after, values, _ = self.policy(rolled.ids[rows])
                 change = torch.exp(after - before[rows])
-                # Whoever would gain by a larger change than the clip allows gains nothing more.
+                # A change beyond the clip gains nothing more.
                 bounded = change.clamp(1 - options.clip_change, 1 + options.clip_change)
                 gain = torch.minimum(change * gains[rows], bounded * gains[rows])
                 loss = -gain[said].mean() + _VALUE * (values - wanted[rows])[said].square().mean()

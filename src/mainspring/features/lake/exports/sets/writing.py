@@ -34,7 +34,7 @@ LINEAGE = ".lineage.jsonl"
 @dataclass(frozen=True, slots=True)
 class Order:
     """What an export is made of. ``licence`` is an SPDX identifier or a text of the operator's. ``filters`` and
-    ``override`` (the reason of an administrator who exports without consent; empty: consented rows alone) are told in
+    ``override`` (the reason of an administrator who exports without consent; empty: consented rows alone) stand in
     manifest and card. ``counts``: rows that came in and that each step took."""
 
     kind: ExportKind
@@ -75,7 +75,7 @@ class Exported:
 def export(rows: Iterable[Row], placed: Placed, order: Order, folder: Path) -> Exported:
     """Write the rows into files of ``folder``, each to the side of the answer that it is about (``placed``). Rows that
     the format cannot say, and repeated ones, are left out and counted; rows about one answer come one after the other,
-    but for preferences. Raises ``OSError``."""
+    except preferences. Raises ``OSError``."""
     counts: Counter[str] = Counter(order.counts)
     seen = _Seen(forgets=order.kind != "preference")
     inside = np.zeros(len(placed.groups), bool)
@@ -198,7 +198,7 @@ class _Told:
 
 
 def described(manifest: dict[str, Any], example: Mapping[str, Any] | None, folder: Path) -> dict[str, Path]:
-    """Write the card and then the manifest, which is told of the card. Raises ``OSError``."""
+    """Write the card and then the manifest, which names the card. Raises ``OSError``."""
     said = card.text(manifest, [example] if example else []).encode()
     manifest["files"][CARD] = {"sha256": hashlib.sha256(said).hexdigest(), "bytes": len(said)}
     whole = (json.dumps(manifest, ensure_ascii=False, indent=2, sort_keys=True) + "\n").encode()
