@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any, ClassVar, TypeVar
 
+from mainspring.core.facts.json_types import Fits, fits
 from mainspring.core.facts.marks import Erase, Keep, Mark
 
 P = TypeVar("P", bound="Part")
@@ -93,7 +94,7 @@ class Facts(Part):
 @dataclass(frozen=True, slots=True)
 class Field:
     """A field: its JSON name and its type as text, its marks in one, whether it is ``omitted`` where it is as by
-    default, and the ``part`` that its value, or each of its values (``many``), is."""
+    default, and the ``part`` that its value, or each of its values (``many``), is. ``fits`` tests a value's type."""
 
     name: str
     json_type: str
@@ -103,6 +104,7 @@ class Field:
     default: Any
     part: type[Part] | None = None
     many: bool = False
+    fits: Fits = field(default=lambda _: True, compare=False, repr=False)
 
     def encode(self, value: Any) -> Any:
         return [each.plain() for each in value] if self.many else value.plain()
@@ -136,6 +138,22 @@ class Shape:
             elif known.optional:
                 values[name] = None
         return values, unknown
+
+    def misfit(self, found: Mapping[str, Any]) -> str:
+        """The first field whose value in ``found`` is not of its type; empty: there is none."""
+        for name, value in found.items():
+            known = self.by_name.get(name)
+            if known is None or value is None:
+                continue
+            if known.part is None:
+                if not known.fits(value):
+                    return name
+                continue
+            inner = shape(known.part)
+            for each in value if isinstance(value, list) else [value]:
+                if isinstance(each, Mapping) and (wrong := inner.misfit(each)):
+                    return f"{name}.{wrong}"
+        return ""
 
 
 _SHAPES: dict[Any, Shape] = {}
@@ -193,7 +211,8 @@ def _field(kind: type[Part], each: dataclasses.Field[Any], hint: Any) -> Field:
     omitted = each.default is not dataclasses.MISSING
     default = each.default if omitted else None if optional else _ZEROS.get(inner, _nothing(inner))
     part, many = _part(inner)
-    return Field(each.name, _type_name(hint), whole, optional, omitted, default, part, many)
+    json_type = _type_name(hint)
+    return Field(each.name, json_type, whole, optional, omitted, default, part, many, fits(json_type))
 
 
 def _nothing(hint: Any) -> Any:

@@ -1,7 +1,7 @@
 """Reads events in the order in which they were settled, and hands each to one transaction, whatever dies meanwhile.
 
 What is made of events and the position behind them are written in one commit, under a lock: several processes read each
-event once.
+event once. An event whose values cannot be taken is passed over, and stops no other (``tolerant``).
 """
 
 from __future__ import annotations
@@ -16,11 +16,17 @@ import mainspring.stores.events.commit_numbers as commits
 import mainspring.stores.events.feed as feed
 import mainspring.stores.sql.database as sql
 from mainspring.stores.events.feed import Fact, Feed
+from mainspring.stores.events.tolerant import PASSED_OVER
 from mainspring.stores.schema import watermarks
 from mainspring.stores.sql.database import Database
 
 # A page is one transaction of the single writer: others wait for it.
 _PAGE = 250
+_OF_ONE_EVENT = (
+    *(TypeError, ValueError, AttributeError, LookupError, ArithmeticError),
+    *(sa.exc.DataError, sa.exc.IntegrityError, sa.exc.InterfaceError),
+)
+"""Errors that the values of an event cause. Others, such as a full disk, are no matter of one event."""
 Take = Callable[[sa.Connection, Sequence[Fact]], None]
 """Makes of a page of events what is to be made of it, within the transaction."""
 
@@ -72,5 +78,18 @@ class Follower:
         if int(place or 0) > begin:
             # Another process has read them.
             return
-        self._take(connection, facts)
+        self._taken(connection, facts)
         feed.move(connection, self._reader, facts[-1].settled)
+
+    def _taken(self, connection: sa.Connection, facts: Sequence[Fact]) -> None:
+        """Take a page; where one of its events cannot be taken, take each by itself and pass over that one."""
+        try:
+            with connection.begin_nested():
+                self._take(connection, facts)
+        except _OF_ONE_EVENT:
+            for each in facts:
+                try:
+                    with connection.begin_nested():
+                        self._take(connection, [each])
+                except _OF_ONE_EVENT as error:
+                    PASSED_OVER.note(self._reader, each.id, error)
