@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import orjson
 import pyarrow as pa
 
+from mainspring.features.lake.steps import named
 from mainspring.features.lake.steps.base import Outcome, texts, with_column
 from mainspring.features.lake.steps.options import BuildSettings
 from mainspring.guards.detect import harm, injection, lexical, pii
@@ -37,9 +39,23 @@ def personal_data(batch: pa.RecordBatch, options: BuildSettings) -> Outcome:
     def clean(text: str | None, row: int) -> str | None:
         return text if not text else redacted(text, kinds, options.names, found[row])
 
-    columns: dict[str, list[Any]] = {}
+    batch = _each_text(batch, clean)
     # The question is one of the messages, which are counted.
-    columns["question"] = [redacted(each, kinds, options.names, Counter()) for each in texts(batch, "question")]
+    asked = [redacted(each, kinds, options.names, Counter()) for each in texts(batch, "question")]
+    batch = with_column(batch, "question", asked)
+    if options.ner:
+        batch = _names(batch, options, found)
+    reasons = [", ".join(sorted(each)) if drop and each else "" for each in found]
+    return with_column(batch, "redacted", [sorted(each.items()) for each in found]), reasons
+
+
+Clean = Callable[[str | None, int], str | None]
+"""A text of a row, as it becomes."""
+
+
+def _each_text(batch: pa.RecordBatch, clean: Clean) -> pa.RecordBatch:
+    """All texts of all rows through ``clean``, but for the question."""
+    columns: dict[str, list[Any]] = {}
     for name in ("answer", "edited", "comment"):
         columns[name] = [clean(text, row) for row, text in enumerate(batch.column(name).to_pylist())]
     columns["messages"] = [
@@ -48,10 +64,37 @@ def personal_data(batch: pa.RecordBatch, options: BuildSettings) -> Outcome:
     columns["passages"] = [
         [clean(each, row) for each in said or ()] for row, said in enumerate(batch.column("passages").to_pylist())
     ]
-    reasons = [", ".join(sorted(each)) if drop and each else "" for each in found]
     for name, values in columns.items():
         batch = with_column(batch, name, values)
-    return with_column(batch, "redacted", [sorted(each.items()) for each in found]), reasons
+    return batch
+
+
+def _names(batch: pa.RecordBatch, options: BuildSettings, found: Sequence[Counter[str]]) -> pa.RecordBatch:
+    """Placeholders in the place of names that the spaCy pipeline finds, in the rows that it reads."""
+    read = [named.sampled(each, options.ner_share) for each in batch.column("answer_id").to_pylist()]
+    texts_read: list[str] = []
+
+    def collect(text: str | None, row: int) -> str | None:
+        if text and read[row]:
+            texts_read.append(text)
+        return text
+
+    _each_text(batch, collect)
+    asked = texts(batch, "question")
+    texts_read += [text for row, text in enumerate(asked) if read[row]]
+    made = named.hidden(options.ner, texts_read, options.ner_labels)
+    asked = [made.get(text, (text, 0))[0] if read[row] else text for row, text in enumerate(asked)]
+    batch = with_column(batch, "question", asked)
+
+    def put(text: str | None, row: int) -> str | None:
+        if not text or not read[row] or text not in made:
+            return text
+        left, count = made[text]
+        if count:
+            found[row]["name"] += count
+        return left
+
+    return _each_text(batch, put)
 
 
 def redacted(text: str, kinds: frozenset[str], names: bool, counts: Counter[str]) -> str:
