@@ -22,6 +22,11 @@ _GIVEN = re.compile(
     r"(?:[Kk]ind|[Bb]est|[Ww]arm) regards,?|[Ss]incerely,?|[Mm]ein Name ist|[Ii]ch hei\u00dfe|[Jj]e m'appelle|"
     r"[Mm]e llamo|[Mm]i chiamo)\s+" + _NAME
 )
+_MARKS = (
+    *("ame:", "ame is", "ame's", "his is", "I am called", "ear M", "ear D", "egards", "incerely", "ein Name ist"),
+    *("hei\u00dfe", "m'appelle", "e llamo", "i chiamo"),
+)
+"""One of these is in each phrase of ``_GIVEN``: most texts have none, and are not searched."""
 _NO_NAMES = frozenset(
     "The This That It Is Not A An My Your Our Their What Why How Where When Who Which There Here".split()
 )
@@ -101,7 +106,7 @@ def redacted(text: str, kinds: frozenset[str], names: bool, counts: Counter[str]
     """``text`` with placeholders; counts what was found by kind."""
     text, findings = pii.redact(text, kinds)
     counts.update(each.kind for each in findings)
-    if names:
+    if names and any(mark in text for mark in _MARKS):
 
         def hide(match: re.Match[str]) -> str:
             if match["name"].split()[0] in _NO_NAMES:
