@@ -3,18 +3,22 @@
     python benchmarks/lake.py                                  # 250k, 500k and 1 M events; a quarter of an hour
     python benchmarks/lake.py --events 20000 --trial
     python benchmarks/lake.py --keep FOLDER --seconds 300      # in pieces: run it until it reports
+    python benchmarks/lake.py --ner en_core_web_sm             # a spaCy pipeline reads 5 % of the rows
 
 Each size is a home of its own. ``mainspring lake build`` brings events in and takes them through all steps; here the
 first half runs as ``mainspring lake sync`` before, so that the benchmark can be stopped between them. Memory
 is that of the process and its children together, read twice a second. The sizes tell whether the cost grows linearly.
 The plain script reads the same interactions with DuckDB, drops with SQL, redacts with five patterns, removes
-near-duplicates with datasketch and writes JSON lines: fewer steps, no manifest, no lineage.
+near-duplicates with datasketch and writes JSON lines: fewer steps, no manifest, no lineage. With Ray installed, the
+same steps run over the same rows on a local Ray with one worker, and Ray Data runs the plain script's work as well,
+where near-duplicates are of one batch alone. Their CPU is that of all processes of Ray once it has started.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import importlib.util
 import json
 import os
 import subprocess
@@ -30,10 +34,13 @@ from _report import RESULTS, Figure, report
 from mainspring import stores
 from mainspring.core.settings import Settings
 from mainspring.features.lake.service import Lake
+from mainspring.features.lake.steps import named
 
 _PLAIN = Path(__file__).with_name("_lake_plain.py")
 PEER_ROWS = 40_000
 PLANTED = 1000
+NER_SHARE = 0.05
+READ = "name in a row that spaCy reads"
 
 
 def run(command: list[str], environment: Mapping[str, str]) -> dict[str, Any]:
@@ -71,7 +78,7 @@ def _memory_mb(pid: int) -> float:
     return total + sum(_memory_mb(int(each)) for each in set(children))
 
 
-def size(folder: Path, events: int, left: float) -> dict[str, Any] | None:
+def size(folder: Path, events: int, left: float, ner: str = "") -> dict[str, Any] | None:
     """One size, from where it stands; None: the time is up."""
     began, home, done = time.monotonic(), folder / f"home-{events}", folder / f"{events}.json"
     if done.exists():
@@ -98,6 +105,8 @@ def size(folder: Path, events: int, left: float) -> dict[str, Any] | None:
     if time.monotonic() - began > left:
         return None
     environment = {"MAINSPRING_HOME": str(home)}
+    if ner:
+        environment |= {"MAINSPRING_LAKE__BUILD__NER": ner, "MAINSPRING_LAKE__BUILD__NER_SHARE": str(NER_SHARE)}
     synced = folder / f"{events}-synced.json"
     if not synced.exists():
         told = run([sys.executable, "-m", "mainspring", "lake", "sync", "--json"], environment)
@@ -113,20 +122,22 @@ def size(folder: Path, events: int, left: float) -> dict[str, Any] | None:
     }
     built = json.loads(ran.pop("said"))["data"]
     made = json.loads(plan.read_text(encoding="utf-8"))
-    found = asyncio.run(_found(home, made["planted"], built))
+    found = asyncio.run(_found(home, made["planted"], built, ner))
     result = {**ran, "events": made["events"], "build": built, "found": found}
     done.write_text(json.dumps(result), encoding="utf-8")
     return result
 
 
-async def _found(home: Path, planted: Mapping[str, Mapping[str, str]], built: Mapping[str, Any]) -> dict[str, Any]:
+async def _found(
+    home: Path, planted: Mapping[str, Mapping[str, str]], built: Mapping[str, Any], ner: str
+) -> dict[str, Any]:
     """Of the planted personal data in ready rows: how many are gone, by kind; and rows with a placeholder that had
-    nothing planted."""
+    nothing planted. Names of rows that a pipeline reads are a kind of their own."""
     wanted = {answer: (kind, piece) for kind, each in planted.items() for answer, piece in each.items()}
     settings = Settings.model_validate({"home": home})
-    hidden, present = dict.fromkeys(planted, 0), dict.fromkeys(planted, 0)
+    hidden, present = dict.fromkeys((*planted, READ), 0), dict.fromkeys((*planted, READ), 0)
     alarms: dict[str, int] = {}
-    clean = 0
+    clean = read = 0
     async with stores.open(settings) as opened:
         lake = Lake(settings, opened)
         for file in await lake.manifest.files("default", "ready", built["id"]):
@@ -135,13 +146,16 @@ async def _found(home: Path, planted: Mapping[str, Mapping[str, str]], built: Ma
                     for row in batch.to_pylist():
                         if row["answer_id"] in wanted:
                             kind, piece = wanted[row["answer_id"]]
+                            if kind == "name" and ner and named.sampled(row["answer_id"], NER_SHARE):
+                                kind = READ
                             present[kind] += 1
                             hidden[kind] += piece not in row["messages"]
                             continue
                         clean += 1
+                        read += bool(ner) and named.sampled(row["answer_id"], NER_SHARE)
                         for name, _ in row["redacted"]:
                             alarms[name] = alarms.get(name, 0) + 1
-    return {"present": present, "hidden": hidden, "alarms": alarms, "clean": clean}
+    return {"present": present, "hidden": hidden, "alarms": alarms, "clean": clean, "read": read}
 
 
 def peer(folder: Path, home: Path) -> dict[str, Any]:
@@ -157,6 +171,10 @@ def peer(folder: Path, home: Path) -> dict[str, Any]:
     ours = run([sys.executable, str(_PLAIN), "--ours", pattern, str(PEER_ROWS)], {})
     mine = json.loads(ours.pop("said"))
     result = {"plain": told, "ours": mine}
+    if importlib.util.find_spec("ray"):
+        for name in ("ray", "plain-ray"):
+            ran = run([sys.executable, str(_PLAIN), f"--{name}", pattern, str(PEER_ROWS)], {})
+            result[name] = json.loads(ran.pop("said").splitlines()[-1])
     done.write_text(json.dumps(result), encoding="utf-8")
     return result
 
@@ -167,6 +185,7 @@ def main() -> None:
     asked.add_argument("--events", type=int, nargs="*", default=[250_000, 500_000, 1_000_000])
     asked.add_argument("--keep", type=Path)
     asked.add_argument("--seconds", type=float, default=3600.0)
+    asked.add_argument("--ner", default="", help="a spaCy pipeline that reads a share of the rows")
     asked.add_argument("--trial", action="store_true", help="report no result")
     given = asked.parse_args()
     folder = given.keep or Path(tempfile.mkdtemp())
@@ -174,7 +193,7 @@ def main() -> None:
     began = time.monotonic()
     found: dict[int, dict[str, Any]] = {}
     for events in given.events:
-        one = size(folder, events, given.seconds - (time.monotonic() - began))
+        one = size(folder, events, given.seconds - (time.monotonic() - began), given.ner)
         if one is None or (events != given.events[-1] and time.monotonic() - began > given.seconds):
             print("The time is up: run it again to go on.")
             return
@@ -211,6 +230,18 @@ def _figures(found: Mapping[int, Mapping[str, Any]], beside: Mapping[str, Any]) 
             made[f"planted {kind} that is hidden"] = Figure(
                 round(hidden / count, 4), "share", "higher", against=f"n = {count}"
             )
+    if "ray" in beside:
+        for name, what in (("ray", "the same steps on Ray Data"), ("plain-ray", "the plain work on Ray Data")):
+            theirs = beside[name]["rows"] / beside[name]["cpu_s"]
+            said = f"a local Ray, one worker, {beside[name]['rows']} interactions; {theirs:,.0f} rows a CPU second"
+            made[f"rows a CPU second against {what}"] = Figure(
+                round(rates[0] / theirs, 2),
+                "x",
+                "higher",
+                1.0,
+                against=said,
+            )
+        made["rows a CPU second"] = Figure(round(rates[0]), "rows/s", "higher", against=against)
     alarms = sum(last["found"]["alarms"].values())
     made["false alarms for a thousand rows without personal data"] = Figure(
         round(1000 * alarms / max(1, last["found"]["clean"]), 3),

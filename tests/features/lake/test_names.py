@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -102,10 +103,10 @@ def test_long_texts_are_read_in_pieces_and_come_back_whole(pipeline: Pipeline) -
 
 
 def test_what_is_not_installed_is_named_with_the_setting(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(named.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(MissingExtra, match=r"lake\.build\.ner"):
         named.check("en_core_web_sm")
-    monkeypatch.setattr(named.importlib.util, "find_spec", lambda name: True if name == "spacy" else None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: True if name == "spacy" else None)
     for wrong in ("en_core_web_sm", str(tmp_path), "../evil"):
         with pytest.raises(SettingsError, match=r"lake\.build\.ner"):
             named.check(wrong)

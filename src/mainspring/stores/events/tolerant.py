@@ -11,8 +11,6 @@ import logging
 from dataclasses import dataclass
 from typing import Any
 
-import sqlalchemy as sa
-
 import mainspring.stores.sql.rows as rows
 from mainspring.core.facts.base import Facts, shape
 from mainspring.core.facts.registry import foreign, read
@@ -37,7 +35,7 @@ PASSED_OVER = PassedOver()
 """Of this process, for ``mainspring_events_passed_over_total``."""
 
 
-def facts_of(row: sa.Row[Any], reader: str) -> Facts:
+def facts_of(row: Any, reader: str) -> Facts:
     """The facts of a row with ``id``, ``kind`` and ``facts``; those of an unknown kind where they cannot be read."""
     try:
         found = read(row.kind, rows.load(row.facts))
