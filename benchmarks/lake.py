@@ -30,11 +30,13 @@ from pathlib import Path
 from typing import Any
 
 import _lake_events as traffic
+import _lake_names
 from _report import RESULTS, Figure, report
 from mainspring import stores
 from mainspring.core.settings import Settings
 from mainspring.features.lake.service import Lake
 from mainspring.features.lake.steps import named
+from mainspring.statistics.sampling import wilson
 
 _PLAIN = Path(__file__).with_name("_lake_plain.py")
 PEER_ROWS = 40_000
@@ -199,8 +201,14 @@ def main() -> None:
             return
         found[events] = one
         print(events, {name: one[name] for name in ("cpu_s", "memory_mb")}, flush=True)
+    names = folder / "names.json"
+    if given.ner and not names.exists():
+        names.write_text(json.dumps(_lake_names.measured(given.ner)), encoding="utf-8")
     beside = peer(folder, folder / f"home-{given.events[0]}")
-    report("lake", _figures(found, beside), results=Path(tempfile.mkdtemp()) if given.trial else RESULTS)
+    figures = _figures(found, beside)
+    if given.ner:
+        figures |= _names(json.loads(names.read_text(encoding="utf-8")), found, given.ner)
+    report("lake", figures, results=Path(tempfile.mkdtemp()) if given.trial else RESULTS)
 
 
 def _figures(found: Mapping[int, Mapping[str, Any]], beside: Mapping[str, Any]) -> dict[str, Figure]:
@@ -248,6 +256,29 @@ def _figures(found: Mapping[int, Mapping[str, Any]], beside: Mapping[str, Any]) 
         "rows",
         "lower",
         against=f"n = {last['found']['clean']}; by kind: {last['found']['alarms'] or 'none'}",
+    )
+    return made
+
+
+def _names(told: Mapping[str, Any], found: Mapping[int, Mapping[str, Any]], ner: str) -> dict[str, Figure]:
+    last, made, of = found[max(found)], {}, told["count"]
+    for way, count in told["hidden"].items():
+        share = wilson(count, of)
+        against = (
+            f"{count} of {of} made-up names in {len(_lake_names.FRAMES)} frames, [{share.low:.3f}, {share.high:.3f}]"
+        )
+        made[f"names hidden by {way}"] = Figure(count / of, "share", "higher", against=against)
+        false = told["alarms"][way]
+        share = wilson(false, 2 * of)
+        made[f"texts with a false name by {way}"] = Figure(
+            false / (2 * of),
+            "share",
+            "lower",
+            against=f"{false} of {2 * of} texts, [{share.low:.4f}, {share.high:.4f}]",
+        )
+    made["CPU of spaCy for a row that it reads"] = Figure(round(told["cpu_ms"], 2), "ms", "lower", against=ner)
+    made["rows that spaCy read, of those without planted data"] = Figure(
+        last["found"]["read"], "rows", "higher", against=f"{NER_SHARE:.0%} of the rows of {last['events']:,} events"
     )
     return made
 
