@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import math
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
@@ -10,7 +12,6 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any, ClassVar, TypeVar
 
-from mainspring.core.facts.json_types import Fits, fits
 from mainspring.core.facts.marks import Erase, Keep, Mark
 
 P = TypeVar("P", bound="Part")
@@ -20,6 +21,9 @@ Row = tuple[str, Any, bool, Callable[[Any], Any] | None]
 Writing = tuple[Callable[[Any], tuple[Any, ...]], tuple[Row, ...]]
 """The reader of all fields of an instance at once; and for each field its name, its default, whether the default is
 omitted from the JSON, and its encoder (None: the value is JSON already)."""
+Fits = Callable[[Any], bool]
+"""Whether a value of JSON is of a type."""
+_INT64 = 2**63
 _ZEROS: Mapping[Any, Any] = {str: "", int: 0, float: 0.0, bool: False}
 
 
@@ -250,3 +254,51 @@ def _type_name(hint: Any) -> str:
     if origin is Mapping:
         return f"dict[{', '.join(_type_name(each) for each in inner)}]"
     return "any"
+
+
+@functools.lru_cache(256)
+def fits(json_type: str) -> Fits:
+    """The test for a type by its name, such as ``dict[str, float] | null``."""
+    kinds = [_fits_one(each) for each in _split(json_type, " | ")]
+    return kinds[0] if len(kinds) == 1 else lambda value: any(each(value) for each in kinds)
+
+
+def _fits_one(name: str) -> Fits:
+    if name in _PLAIN:
+        return _PLAIN[name]
+    if name.startswith("list["):
+        inner = fits(name[len("list[") : -1])
+        return lambda value: isinstance(value, list | tuple) and all(map(inner, value))
+    if name.startswith("dict["):
+        inner = fits(_split(name[len("dict[") : -1], ", ")[-1])
+        return lambda value: isinstance(value, Mapping) and all(map(inner, value.values()))
+    return lambda _: True
+
+
+def _split(text: str, separator: str) -> list[str]:
+    """``text`` split at separators outside of brackets."""
+    parts, depth = [""], 0
+    for piece in text.split(separator):
+        parts[-1] += piece if not depth else separator + piece
+        depth += piece.count("[") - piece.count("]")
+        if not depth:
+            parts.append("")
+    return parts[:-1] if not parts[-1] else parts
+
+
+def _whole(value: Any) -> bool:
+    # Databases and files hold 64 bits.
+    return isinstance(value, int) and not isinstance(value, bool) and -_INT64 <= value < _INT64
+
+
+def _number(value: Any) -> bool:
+    return _whole(value) or (isinstance(value, float) and math.isfinite(value))
+
+
+_PLAIN: Mapping[str, Fits] = {
+    "str": lambda value: isinstance(value, str),
+    "bool": lambda value: isinstance(value, bool),
+    "int": _whole,
+    "float": _number,
+    "null": lambda value: value is None,
+}
