@@ -47,7 +47,7 @@ def measured(pipeline: str, count: int = 400, seed: int = 9) -> dict[str, Any]:
     for way in ("phrases", "phrases and spaCy"):
         made = {text: left if way == "phrases" else seen.get(left, (left, 0))[0] for text, left in read.items()}
         found["hidden"][way] = sum(name not in made[question] for question, _, name in said[:count])
-        found["alarms"][way] = sum(
-            "[NAME]" in made[question] + made[answer] for question, answer, _ in said[count:]
-        ) + sum("[NAME]" in made[answer] for _, answer, _ in said[:count])
+        # The answers to all, and the questions without a name.
+        others = [answer for _, answer, _ in said] + [question for question, _, _ in said[count:]]
+        found["alarms"][way] = sum("[NAME]" in made[text] for text in others)
     return found

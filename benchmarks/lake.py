@@ -1,24 +1,20 @@
-"""The lake over made-up traffic: cost, memory and speed of sync and build; personal data found; a plain script beside.
+"""The lake over made-up traffic: cost, memory and growth of sync and build; personal data found.
 
     python benchmarks/lake.py                                  # 250k, 500k and 1 M events; a quarter of an hour
     python benchmarks/lake.py --events 20000 --trial
     python benchmarks/lake.py --keep FOLDER --seconds 300      # in pieces: run it until it reports
-    python benchmarks/lake.py --ner en_core_web_sm             # a spaCy pipeline reads 5 % of the rows
+    python benchmarks/lake.py --ner en_core_web_sm             # a spaCy pipeline reads 1 % of the rows
 
 Each size is a home of its own. ``mainspring lake build`` brings events in and takes them through all steps; here the
 first half runs as ``mainspring lake sync`` before, so that the benchmark can be stopped between them. Memory
 is that of the process and its children together, read twice a second. The sizes tell whether the cost grows linearly.
-The plain script reads the same interactions with DuckDB, drops with SQL, redacts with five patterns, removes
-near-duplicates with datasketch and writes JSON lines: fewer steps, no manifest, no lineage. With Ray installed, the
-same steps run over the same rows on a local Ray with one worker, and Ray Data runs the plain script's work as well,
-where near-duplicates are of one batch alone. Their CPU is that of all processes of Ray once it has started.
+`lake_peers.py` has other ways beside it.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import importlib.util
 import json
 import os
 import subprocess
@@ -30,18 +26,14 @@ from pathlib import Path
 from typing import Any
 
 import _lake_events as traffic
-import _lake_names
 from _report import RESULTS, Figure, report
 from mainspring import stores
 from mainspring.core.settings import Settings
 from mainspring.features.lake.service import Lake
 from mainspring.features.lake.steps import named
-from mainspring.statistics.sampling import wilson
 
-_PLAIN = Path(__file__).with_name("_lake_plain.py")
-PEER_ROWS = 40_000
 PLANTED = 1000
-NER_SHARE = 0.05
+NER_SHARE = 0.01
 READ = "name in a row that spaCy reads"
 
 
@@ -160,27 +152,6 @@ async def _found(
     return {"present": present, "hidden": hidden, "alarms": alarms, "clean": clean, "read": read}
 
 
-def peer(folder: Path, home: Path) -> dict[str, Any]:
-    """CPU seconds for each row of the plain script and of the build's steps, over the same rows in one run."""
-    done = folder / "peer.json"
-    if done.exists():
-        found: dict[str, Any] = json.loads(done.read_text(encoding="utf-8"))
-        return found
-    out = folder / "plain.jsonl"
-    pattern = str(home / "lake" / "clean" / "tenant=default" / "**" / "*.parquet")
-    plain = run([sys.executable, str(_PLAIN), pattern, str(out), str(PEER_ROWS)], {})
-    told = json.loads(plain.pop("said"))
-    ours = run([sys.executable, str(_PLAIN), "--ours", pattern, str(PEER_ROWS)], {})
-    mine = json.loads(ours.pop("said"))
-    result = {"plain": told, "ours": mine}
-    if importlib.util.find_spec("ray"):
-        for name in ("ray", "plain-ray"):
-            ran = run([sys.executable, str(_PLAIN), f"--{name}", pattern, str(PEER_ROWS)], {})
-            result[name] = json.loads(ran.pop("said").splitlines()[-1])
-    done.write_text(json.dumps(result), encoding="utf-8")
-    return result
-
-
 def main() -> None:
     """Run what is left, and report when all of it is done."""
     asked = argparse.ArgumentParser()
@@ -201,22 +172,13 @@ def main() -> None:
             return
         found[events] = one
         print(events, {name: one[name] for name in ("cpu_s", "memory_mb")}, flush=True)
-    names = folder / "names.json"
-    if given.ner and not names.exists():
-        names.write_text(json.dumps(_lake_names.measured(given.ner)), encoding="utf-8")
-    beside = peer(folder, folder / f"home-{given.events[0]}")
-    figures = _figures(found, beside)
-    if given.ner:
-        figures |= _names(json.loads(names.read_text(encoding="utf-8")), found, given.ner)
-    report("lake", figures, results=Path(tempfile.mkdtemp()) if given.trial else RESULTS)
+    report("lake", _figures(found, given.ner), results=Path(tempfile.mkdtemp()) if given.trial else RESULTS)
 
 
-def _figures(found: Mapping[int, Mapping[str, Any]], beside: Mapping[str, Any]) -> dict[str, Figure]:
+def _figures(found: Mapping[int, Mapping[str, Any]], ner: str) -> dict[str, Figure]:
     last = found[max(found)]
     each = {events: one["cpu_s"] / one["events"] * 1e6 for events, one in found.items()}
     growth = max(each.values()) / min(each.values())
-    rates = beside["ours"]["rows"] / beside["ours"]["cpu_s"], beside["plain"]["rows"] / beside["plain"]["cpu_s"]
-    against = f"plain DuckDB + datasketch over the same {beside['plain']['rows']} interactions, CPU time, one run"
     made = {
         "events": Figure(
             last["events"], "events", "higher", 1_000_000 if len(found) > 1 else None, against="the size asked for"
@@ -228,9 +190,6 @@ def _figures(found: Mapping[int, Mapping[str, Any]], beside: Mapping[str, Any]) 
         "dearest against cheapest event over the sizes": Figure(
             round(growth, 3), "x", "lower", 1.3, 1.1, f"sizes {', '.join(map(str, sorted(found)))}: linear is 1"
         ),
-        "rows a CPU second against the plain script": Figure(
-            round(rates[0] / rates[1], 2), "x", "higher", 1.0, 2.0, against
-        ),
     }
     for kind, count in last["found"]["present"].items():
         if count:
@@ -238,47 +197,15 @@ def _figures(found: Mapping[int, Mapping[str, Any]], beside: Mapping[str, Any]) 
             made[f"planted {kind} that is hidden"] = Figure(
                 round(hidden / count, 4), "share", "higher", against=f"n = {count}"
             )
-    if "ray" in beside:
-        for name, what in (("ray", "the same steps on Ray Data"), ("plain-ray", "the plain work on Ray Data")):
-            theirs = beside[name]["rows"] / beside[name]["cpu_s"]
-            said = f"a local Ray, one worker, {beside[name]['rows']} interactions; {theirs:,.0f} rows a CPU second"
-            made[f"rows a CPU second against {what}"] = Figure(
-                round(rates[0] / theirs, 2),
-                "x",
-                "higher",
-                1.0,
-                against=said,
-            )
-        made["rows a CPU second"] = Figure(round(rates[0]), "rows/s", "higher", against=against)
+    if ner:
+        against = f"{NER_SHARE:.0%} of the rows of {last['events']:,} events, by {ner}; none has planted data"
+        made["rows that spaCy read"] = Figure(last["found"]["read"], "rows", "higher", against=against)
     alarms = sum(last["found"]["alarms"].values())
     made["false alarms for a thousand rows without personal data"] = Figure(
         round(1000 * alarms / max(1, last["found"]["clean"]), 3),
         "rows",
         "lower",
         against=f"n = {last['found']['clean']}; by kind: {last['found']['alarms'] or 'none'}",
-    )
-    return made
-
-
-def _names(told: Mapping[str, Any], found: Mapping[int, Mapping[str, Any]], ner: str) -> dict[str, Figure]:
-    last, made, of = found[max(found)], {}, told["count"]
-    for way, count in told["hidden"].items():
-        share = wilson(count, of)
-        against = (
-            f"{count} of {of} made-up names in {len(_lake_names.FRAMES)} frames, [{share.low:.3f}, {share.high:.3f}]"
-        )
-        made[f"names hidden by {way}"] = Figure(count / of, "share", "higher", against=against)
-        false = told["alarms"][way]
-        share = wilson(false, 2 * of)
-        made[f"texts with a false name by {way}"] = Figure(
-            false / (2 * of),
-            "share",
-            "lower",
-            against=f"{false} of {2 * of} texts, [{share.low:.4f}, {share.high:.4f}]",
-        )
-    made["CPU of spaCy for a row that it reads"] = Figure(round(told["cpu_ms"], 2), "ms", "lower", against=ner)
-    made["rows that spaCy read, of those without planted data"] = Figure(
-        last["found"]["read"], "rows", "higher", against=f"{NER_SHARE:.0%} of the rows of {last['events']:,} events"
     )
     return made
 
