@@ -13,9 +13,11 @@ import sqlalchemy as sa
 from mainspring import stores
 from mainspring.core.facts.answers import AnswerFacts
 from mainspring.core.facts.opinions import FeedbackFacts
+from mainspring.core.facts.retrievals import RetrievalFacts
 from mainspring.core.settings import Settings
 from mainspring.core.types import EventRecord
 from mainspring.stores import Stores
+from mainspring.stores.documents.forgetting import Forgetting
 from mainspring.stores.erase import erasing, retention
 from mainspring.stores.schema import events
 
@@ -78,3 +80,17 @@ async def test_retention_goes_on_behind_what_cannot_be_read(opened: Stores, fact
     assert left["acme", "ans_1"] == "{}"
     assert "ada" not in left["other", "ans_1"]
     assert "5" in left["other", "ans_1"]
+
+
+@pytest.mark.parametrize(
+    "facts",
+    ['{"hits": [{"document_id": "doc_1"}', '["doc_1"]', '{"collections": 7, "cited": [{"document_id": "doc_1"}]}'],
+)
+async def test_an_answer_that_may_repeat_a_deleted_document_is_forgotten(opened: Stores, facts: str) -> None:
+    for number in (1, 2):
+        hit = {"document_id": f"doc_{number}", "score": 0.5}
+        found = RetrievalFacts.from_json({"mode": "hybrid", "collections": ["vs_1"], "hits": [hit]})
+        await opened.events.append(EventRecord(f"event-{number}", time.time(), "acme", "trace", f"ans_{number}", found))
+    await _damage(opened, "event-1", facts)
+    notes = [Forgetting("acme", "", "doc_1", (), time.time())]
+    assert await opened.forgetting.answers("acme", notes) == ["ans_1"]
