@@ -61,7 +61,8 @@ class Cleaning:
         ``StoreError`` when a process of it dies."""
         files = await self.manifest.files(tenant, "clean", groups=groups, since=asked.since, until=asked.until)
         options = self.steps(asked)
-        if sum(each.rows for each in files) < _HERE:
+        # A pipeline of names takes memory and time that a server does not have.
+        if not options.ner and sum(each.rows for each in files) < _HERE:
             options = options.model_copy(update={"workers": 0})
         async for batch in runners.run(self.runner, self.storage, self.home, files, options):
             found = _between(batch, asked)
