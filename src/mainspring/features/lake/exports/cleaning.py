@@ -54,6 +54,11 @@ class Cleaning:
         options = self.steps(asked)
         return ", ".join(step.name for step in ROW_STEPS if step.name not in options.without)
 
+    async def size(self, tenant: str, groups: frozenset[str], asked: ExportRequest) -> int:
+        """How many rows the files have that ``rows`` reads, older revisions of a row and other times among them."""
+        files = await self.manifest.files(tenant, "clean", groups=groups, since=asked.since, until=asked.until)
+        return sum(each.rows for each in files)
+
     async def rows(
         self, tenant: str, groups: frozenset[str], asked: ExportRequest, counts: Counter[str]
     ) -> AsyncIterator[list[Interaction]]:
