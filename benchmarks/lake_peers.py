@@ -6,7 +6,7 @@ The plain script reads the same interactions with DuckDB, drops with SQL, redact
 near-duplicates with datasketch and writes JSON lines: fewer steps, no manifest, no lineage. With Ray installed, the
 same steps run over the same rows on a local Ray with one worker, and Ray Data runs the plain script's work as well,
 where near-duplicates are of one batch alone. Their CPU is that of all processes of Ray once it has started. All ways
-run three times in turn; figures are of the sums. Names are of `_lake_names.py`.
+run twice in turn; figures are of the sums. Names are of `_lake_names.py`.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from _report import Figure, report
 from mainspring.statistics.sampling import wilson
 
 _PLAIN = Path(__file__).with_name("_lake_plain.py")
-EVENTS = 112_000
-ROWS = 40_000
-ROUNDS = 3
+EVENTS = 56_000
+ROWS = 20_000
+ROUNDS = 2
 WAYS = {
     "plain": "plain DuckDB + datasketch",
     "ray": "the same steps on Ray Data",
