@@ -47,16 +47,16 @@ def rounds(folder: Path, ways: Sequence[str]) -> list[dict[str, Any]]:
     pattern = str(home / "lake" / "clean" / "tenant=default" / "**" / "*.parquet")
     made = []
     for number in range(ROUNDS):
-        done = folder / f"round-{number}.json"
-        if not done.exists():
-            found = {}
-            for way in ways:
+        found = {}
+        for way in ways:
+            done = folder / f"round-{number}-{way}.json"
+            if not done.exists():
                 where = [pattern, str(folder / "plain.jsonl"), str(ROWS)] if way == "plain" else [pattern, str(ROWS)]
                 command = [sys.executable, str(_PLAIN), *([] if way == "plain" else [f"--{way}"]), *where]
-                found[way] = json.loads(lake.run(command, {})["said"].splitlines()[-1])
-                print(number, way, found[way], flush=True)
-            done.write_text(json.dumps(found), encoding="utf-8")
-        made.append(json.loads(done.read_text(encoding="utf-8")))
+                done.write_text(lake.run(command, {})["said"].splitlines()[-1], encoding="utf-8")
+            found[way] = json.loads(done.read_text(encoding="utf-8"))
+            print(number, way, found[way], flush=True)
+        made.append(found)
     return made
 
 
