@@ -151,3 +151,30 @@ async def test_an_event_whose_values_cannot_be_taken_leaves_nothing_and_stops_no
         found = await opened.database.read(lambda connection: connection.execute(query).scalars().all())
         assert found == ["ans_0", "ans_2"]
         assert await follower.follow() == 0
+
+
+async def test_where_no_event_can_be_taken_none_is_passed_over(tmp_path: Path) -> None:
+    async with stores.open(Settings(home=tmp_path)) as opened:
+        broken = {"ans_0", "ans_1", "ans_2"}
+        taken: list[str] = []
+
+        def take(_: sa.Connection, facts: Sequence[Fact]) -> None:
+            for each in facts:
+                if each.subject in broken:
+                    raise TypeError("a fault of what takes them")
+                taken.append(each.subject)
+
+        follower = Follower(opened.database, "reader", ("feedback",), take)
+        for number in range(3):
+            await opened.events.append(told(number))
+        before = PASSED_OVER.count
+        for _ in range(2):
+            with pytest.raises(TypeError):
+                await follower.follow()
+        assert PASSED_OVER.count == before
+        # Of those that come with others, only these stay out.
+        broken -= {"ans_0", "ans_2"}
+        taken.clear()
+        assert await follower.follow() == 3
+        assert taken[-2:] == ["ans_0", "ans_2"]
+        assert PASSED_OVER.count == before + 1

@@ -1,7 +1,8 @@
 """Reads events in the order in which they were settled, and hands each to one transaction, whatever dies meanwhile.
 
 What is made of events and the position behind them are written in one commit, under a lock: several processes read each
-event once. An event whose values cannot be taken is passed over, and stops no other (``tolerant``).
+event once. An event whose values cannot be taken is passed over once others come with it, and stops none of them
+(``tolerant``).
 """
 
 from __future__ import annotations
@@ -82,14 +83,22 @@ class Follower:
         feed.move(connection, self._reader, facts[-1].settled)
 
     def _taken(self, connection: sa.Connection, facts: Sequence[Fact]) -> None:
-        """Take a page; where one of its events cannot be taken, take each by itself and pass over that one."""
+        """Take a page; where some of its events cannot be taken, take each by itself and pass over those. Where none
+        can, what takes them is at fault: the error is raised, and the page stays for the next time."""
         try:
             with connection.begin_nested():
                 self._take(connection, facts)
-        except _OF_ONE_EVENT:
-            for each in facts:
-                try:
-                    with connection.begin_nested():
-                        self._take(connection, [each])
-                except _OF_ONE_EVENT as error:
-                    PASSED_OVER.note(self._reader, each.id, error)
+                return
+        except _OF_ONE_EVENT as whole:
+            first = whole
+        failed: list[tuple[str, Exception]] = []
+        for each in facts:
+            try:
+                with connection.begin_nested():
+                    self._take(connection, [each])
+            except _OF_ONE_EVENT as error:
+                failed.append((each.id, error))
+        if len(failed) == len(facts):
+            raise first
+        for event, why in failed:
+            PASSED_OVER.note(self._reader, event, why)
