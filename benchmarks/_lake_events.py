@@ -45,7 +45,7 @@ def personal(kind: str, draw: random.Random) -> tuple[str, str]:
         "credit_card": _luhn("4539" + "".join(draw.choice("0123456789") for _ in range(11))),
         "iban": _iban("370400440" + digits + "00"),
         "ssn": f"{draw.randint(100, 600)}-{draw.randint(10, 99)}-{draw.randint(1000, 9999)}",
-        "ip": f"{draw.randint(11, 200)}.{draw.randint(0, 255)}.{draw.randint(0, 255)}.{draw.randint(1, 254)}",
+        "ip": f"{draw.randint(11, 126)}.{draw.randint(0, 255)}.{draw.randint(0, 255)}.{draw.randint(1, 254)}",
         "name": draw.choice(_NAMES.split(",")),
     }[kind]
     before = {

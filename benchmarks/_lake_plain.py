@@ -1,5 +1,6 @@
 """A plain script that does what a build does, as one would write it with DuckDB and datasketch; and, with ``--ours``,
-the build's steps over the same rows. Prints rows and CPU seconds as JSON."""
+the build's steps over the same rows; with ``--ray`` those on a local Ray, and with ``--plain-ray`` the plain work as a
+pipeline of Ray Data. Prints rows and CPU seconds as JSON."""
 
 from __future__ import annotations
 
@@ -88,8 +89,88 @@ def ours(pattern: str, most: int) -> dict[str, Any]:
     }
 
 
+def on_ray(pattern: str, most: int, *, steps: bool) -> dict[str, Any]:
+    """Our steps, or the plain work, as a pipeline of Ray Data; the CPU seconds of all its processes
+    after it has started."""
+    import glob
+
+    import pyarrow.dataset as ds
+    import ray
+    from ray._private.utils import psutil  # Ray brings its own
+
+    from mainspring.features.lake.files.interaction_rows import interaction_schema
+    from mainspring.features.lake.steps.options import BuildSettings
+    from mainspring.features.lake.steps.pipeline import cleaned_table
+
+    table = ds.dataset(glob.glob(pattern, recursive=True), schema=interaction_schema()).sort_by("at").head(most)
+    me = psutil.Process()
+
+    def spent() -> float:
+        # Ray's own processes leave the tree of this one.
+        mine = {each.pid: each for each in me.children(recursive=True)} | {me.pid: me}
+        mine |= {each.pid: each for each in psutil.process_iter() if _of_ray(each, me)}
+        return float(sum(sum(each.cpu_times()[:2]) for each in mine.values()))
+
+    ray.init(num_cpus=1, log_to_driver=False, include_dashboard=False)
+    ray.data.DataContext.get_current().enable_progress_bars = False
+    plain_options = BuildSettings().model_dump()
+    ray.get(ray.remote(lambda: 1).remote())
+    before = spent()
+
+    def clean(batch: Any) -> Any:
+        return cleaned_table(batch, plain_options)
+
+    work = clean if steps else _plain_batch
+    found = ray.data.from_arrow(table.combine_chunks()).map_batches(work, batch_size=2048, batch_format="pyarrow")
+    kept = 0
+    for made in found.iter_batches(batch_size=None, batch_format="pyarrow"):
+        kept += made.num_rows if not steps else made.column("step").to_pylist().count("")
+    cpu_s = spent() - before
+    ray.shutdown()
+    return {"rows": table.num_rows, "kept": kept, "cpu_s": cpu_s, "start_s": before}
+
+
+def _of_ray(process: Any, me: Any) -> bool:
+    try:
+        name = " ".join(process.cmdline()[:2])
+        return process.create_time() >= me.create_time() and ("ray::" in name or "/ray/" in name)
+    except Exception:  # it has ended, or is somebody else's
+        return False
+
+
+def _plain_batch(table: Any) -> Any:
+    """What the plain script does, of one batch: near-duplicates of other batches are not seen."""
+    import pyarrow as pa
+    from datasketch import MinHash, MinHashLSH
+
+    index, seen, lines = MinHashLSH(threshold=0.8, num_perm=128), set(), []
+    for row in table.to_pylist():
+        if row["status"] != "completed" or row["finish"] != "stop" or not row["consent"] or row["synthetic"]:
+            continue
+        if row["thumb"] == "down":
+            continue
+        said, answer = json.loads(row["messages"]), row["answer"]
+        for name, each in _PATTERNS.items():
+            answer = each.sub(name, answer)
+            for message in said:
+                message["content"] = each.sub(name, message["content"])
+        text = f"{said[-1]['content']}\n{answer}".lower()
+        if text in seen:
+            continue
+        seen.add(text)
+        made = MinHash(num_perm=128)
+        made.update_batch([text[place : place + 8].encode() for place in range(max(1, len(text) - 7))])
+        if index.query(made):
+            continue
+        index.insert(row["answer_id"], made)
+        lines.append(json.dumps({"messages": [*said, {"role": "assistant", "content": answer}]}))
+    return pa.table({"line": lines})
+
+
 if __name__ == "__main__":
     if sys.argv[1] == "--ours":
         print(json.dumps(ours(sys.argv[2], int(sys.argv[3]))))
+    elif sys.argv[1] in ("--ray", "--plain-ray"):
+        print(json.dumps(on_ray(sys.argv[2], int(sys.argv[3]), steps=sys.argv[1] == "--ray")))
     else:
         print(json.dumps(plain(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]))))

@@ -1,20 +1,24 @@
 """Kinds of judges that look for what a source does not say, side by side: AUROC against people's labels, and cost.
 
     MAINSPRING_DATA=... python benchmarks/hallucination.py [--keep FOLDER [--report]] [--minutes 5]
+    MAINSPRING_DATA=... python benchmarks/hallucination.py --keep FOLDER --only "SelfCheck, 135M" "chat model, 135M"
 
 By wording alone, by embeddings and shared words (the triad), by the cross-encoder, by a chat model of 1.5B and of 135M,
 and by agreement with further answers of the same model (SelfCheck, for sets with a question). Labels are QAGS',
 SummEdits' (short parts), USR's, those of ARES, and QA-Feedback's. Labels above a half count as supported. ``pooled`` is
 the mean of the AUROCs of the sets with the interval of that mean: scores of different sets are on different scales.
-Seconds are of this run and only comparable within it; tokens are what models read and wrote.
+Seconds are of this run and only comparable within it; tokens are what models read and wrote. ``--only`` measures some
+kinds, and keeps the rows of the others as they were. A support check that was trained is in `support_check.py`.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import math
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from statistics import fmean, median
 
@@ -23,7 +27,7 @@ import numpy as np
 import _judged_sets as sets
 import _judging_runs as runs
 from _library import data
-from _report import Figure, report, skip
+from _report import RESULTS, Figure, report, skip
 from mainspring.features.judges.figures.published import area
 
 LARGE, SMALL = "qwen2.5-coder-1.5b-instruct", "smollm2-135m-instruct"
@@ -73,12 +77,23 @@ def told(kind: str, judge: str, keep: Path) -> dict[str, Figure]:
 async def main(arguments: argparse.Namespace) -> None:
     if not sets.drawn("qags", data("").resolve()):
         skip("there are no files of people's labels")
+    kinds = {kind: judge for kind, judge in KINDS.items() if kind in arguments.only}
     for chat, wanted in () if arguments.report else GROUPS:
-        await runs.score_all(wanted, chat, arguments.keep, arguments.minutes)
+        mine = [each for each in wanted if each.partition("=")[0] in kinds.values()]
+        if mine:
+            await runs.score_all(mine, chat, arguments.keep, arguments.minutes)
     figures: dict[str, Figure] = {}
-    for kind, judge in KINDS.items():
+    if len(kinds) < len(KINDS):
+        before = json.loads((RESULTS / "hallucination.json").read_text(encoding="utf-8"))["figures"]
+        figures = {name: Figure(**each) for name, each in before.items() if not of(name, kinds)}
+    for kind, judge in kinds.items():
         figures |= told(kind, judge, arguments.keep)
     report("hallucination", figures)
+
+
+def of(name: str, kinds: Iterable[str]) -> bool:
+    """Whether a row is of one of these kinds."""
+    return name.rpartition(", ")[0] in kinds
 
 
 if __name__ == "__main__":
@@ -86,6 +101,7 @@ if __name__ == "__main__":
     parser.add_argument("--keep", type=Path)
     parser.add_argument("--report", action="store_true", help="of the scores that are kept, and judge nothing")
     parser.add_argument("--minutes", type=float, default=5.0)
+    parser.add_argument("--only", nargs="*", choices=list(KINDS), default=list(KINDS), help="kinds that are measured")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         given.keep = given.keep or Path(folder)

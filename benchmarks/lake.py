@@ -1,14 +1,14 @@
-"""The lake over made-up traffic: cost, memory and speed of sync and build; personal data found; a plain script beside.
+"""The lake over made-up traffic: cost, memory and growth of sync and build; personal data found.
 
     python benchmarks/lake.py                                  # 250k, 500k and 1 M events; a quarter of an hour
     python benchmarks/lake.py --events 20000 --trial
     python benchmarks/lake.py --keep FOLDER --seconds 300      # in pieces: run it until it reports
+    python benchmarks/lake.py --ner en_core_web_sm             # a spaCy pipeline reads 1 % of the rows
 
 Each size is a home of its own. ``mainspring lake build`` brings events in and takes them through all steps; here the
 first half runs as ``mainspring lake sync`` before, so that the benchmark can be stopped between them. Memory
 is that of the process and its children together, read twice a second. The sizes tell whether the cost grows linearly.
-The plain script reads the same interactions with DuckDB, drops with SQL, redacts with five patterns, removes
-near-duplicates with datasketch and writes JSON lines: fewer steps, no manifest, no lineage.
+`lake_peers.py` has other ways beside it.
 """
 
 from __future__ import annotations
@@ -30,10 +30,11 @@ from _report import RESULTS, Figure, report
 from mainspring import stores
 from mainspring.core.settings import Settings
 from mainspring.features.lake.service import Lake
+from mainspring.features.lake.steps import named
 
-_PLAIN = Path(__file__).with_name("_lake_plain.py")
-PEER_ROWS = 40_000
 PLANTED = 1000
+NER_SHARE = 0.01
+READ = "name in a row that spaCy reads"
 
 
 def run(command: list[str], environment: Mapping[str, str]) -> dict[str, Any]:
@@ -71,7 +72,7 @@ def _memory_mb(pid: int) -> float:
     return total + sum(_memory_mb(int(each)) for each in set(children))
 
 
-def size(folder: Path, events: int, left: float) -> dict[str, Any] | None:
+def size(folder: Path, events: int, left: float, ner: str = "") -> dict[str, Any] | None:
     """One size, from where it stands; None: the time is up."""
     began, home, done = time.monotonic(), folder / f"home-{events}", folder / f"{events}.json"
     if done.exists():
@@ -98,6 +99,8 @@ def size(folder: Path, events: int, left: float) -> dict[str, Any] | None:
     if time.monotonic() - began > left:
         return None
     environment = {"MAINSPRING_HOME": str(home)}
+    if ner:
+        environment |= {"MAINSPRING_LAKE__BUILD__NER": ner, "MAINSPRING_LAKE__BUILD__NER_SHARE": str(NER_SHARE)}
     synced = folder / f"{events}-synced.json"
     if not synced.exists():
         told = run([sys.executable, "-m", "mainspring", "lake", "sync", "--json"], environment)
@@ -113,20 +116,22 @@ def size(folder: Path, events: int, left: float) -> dict[str, Any] | None:
     }
     built = json.loads(ran.pop("said"))["data"]
     made = json.loads(plan.read_text(encoding="utf-8"))
-    found = asyncio.run(_found(home, made["planted"], built))
+    found = asyncio.run(_found(home, made["planted"], built, ner))
     result = {**ran, "events": made["events"], "build": built, "found": found}
     done.write_text(json.dumps(result), encoding="utf-8")
     return result
 
 
-async def _found(home: Path, planted: Mapping[str, Mapping[str, str]], built: Mapping[str, Any]) -> dict[str, Any]:
+async def _found(
+    home: Path, planted: Mapping[str, Mapping[str, str]], built: Mapping[str, Any], ner: str
+) -> dict[str, Any]:
     """Of the planted personal data in ready rows: how many are gone, by kind; and rows with a placeholder that had
-    nothing planted."""
+    nothing planted. Names of rows that a pipeline reads are a kind of their own."""
     wanted = {answer: (kind, piece) for kind, each in planted.items() for answer, piece in each.items()}
     settings = Settings.model_validate({"home": home})
-    hidden, present = dict.fromkeys(planted, 0), dict.fromkeys(planted, 0)
+    hidden, present = dict.fromkeys((*planted, READ), 0), dict.fromkeys((*planted, READ), 0)
     alarms: dict[str, int] = {}
-    clean = 0
+    clean = read = 0
     async with stores.open(settings) as opened:
         lake = Lake(settings, opened)
         for file in await lake.manifest.files("default", "ready", built["id"]):
@@ -135,30 +140,16 @@ async def _found(home: Path, planted: Mapping[str, Mapping[str, str]], built: Ma
                     for row in batch.to_pylist():
                         if row["answer_id"] in wanted:
                             kind, piece = wanted[row["answer_id"]]
+                            if kind == "name" and ner and named.sampled(row["answer_id"], NER_SHARE):
+                                kind = READ
                             present[kind] += 1
                             hidden[kind] += piece not in row["messages"]
                             continue
                         clean += 1
+                        read += bool(ner) and named.sampled(row["answer_id"], NER_SHARE)
                         for name, _ in row["redacted"]:
                             alarms[name] = alarms.get(name, 0) + 1
-    return {"present": present, "hidden": hidden, "alarms": alarms, "clean": clean}
-
-
-def peer(folder: Path, home: Path) -> dict[str, Any]:
-    """CPU seconds for each row of the plain script and of the build's steps, over the same rows in one run."""
-    done = folder / "peer.json"
-    if done.exists():
-        found: dict[str, Any] = json.loads(done.read_text(encoding="utf-8"))
-        return found
-    out = folder / "plain.jsonl"
-    pattern = str(home / "lake" / "clean" / "tenant=default" / "**" / "*.parquet")
-    plain = run([sys.executable, str(_PLAIN), pattern, str(out), str(PEER_ROWS)], {})
-    told = json.loads(plain.pop("said"))
-    ours = run([sys.executable, str(_PLAIN), "--ours", pattern, str(PEER_ROWS)], {})
-    mine = json.loads(ours.pop("said"))
-    result = {"plain": told, "ours": mine}
-    done.write_text(json.dumps(result), encoding="utf-8")
-    return result
+    return {"present": present, "hidden": hidden, "alarms": alarms, "clean": clean, "read": read}
 
 
 def main() -> None:
@@ -167,6 +158,7 @@ def main() -> None:
     asked.add_argument("--events", type=int, nargs="*", default=[250_000, 500_000, 1_000_000])
     asked.add_argument("--keep", type=Path)
     asked.add_argument("--seconds", type=float, default=3600.0)
+    asked.add_argument("--ner", default="", help="a spaCy pipeline that reads a share of the rows")
     asked.add_argument("--trial", action="store_true", help="report no result")
     given = asked.parse_args()
     folder = given.keep or Path(tempfile.mkdtemp())
@@ -174,22 +166,19 @@ def main() -> None:
     began = time.monotonic()
     found: dict[int, dict[str, Any]] = {}
     for events in given.events:
-        one = size(folder, events, given.seconds - (time.monotonic() - began))
+        one = size(folder, events, given.seconds - (time.monotonic() - began), given.ner)
         if one is None or (events != given.events[-1] and time.monotonic() - began > given.seconds):
             print("The time is up: run it again to go on.")
             return
         found[events] = one
         print(events, {name: one[name] for name in ("cpu_s", "memory_mb")}, flush=True)
-    beside = peer(folder, folder / f"home-{given.events[0]}")
-    report("lake", _figures(found, beside), results=Path(tempfile.mkdtemp()) if given.trial else RESULTS)
+    report("lake", _figures(found, given.ner), results=Path(tempfile.mkdtemp()) if given.trial else RESULTS)
 
 
-def _figures(found: Mapping[int, Mapping[str, Any]], beside: Mapping[str, Any]) -> dict[str, Figure]:
+def _figures(found: Mapping[int, Mapping[str, Any]], ner: str) -> dict[str, Figure]:
     last = found[max(found)]
     each = {events: one["cpu_s"] / one["events"] * 1e6 for events, one in found.items()}
     growth = max(each.values()) / min(each.values())
-    rates = beside["ours"]["rows"] / beside["ours"]["cpu_s"], beside["plain"]["rows"] / beside["plain"]["cpu_s"]
-    against = f"plain DuckDB + datasketch over the same {beside['plain']['rows']} interactions, CPU time, one run"
     made = {
         "events": Figure(
             last["events"], "events", "higher", 1_000_000 if len(found) > 1 else None, against="the size asked for"
@@ -201,9 +190,6 @@ def _figures(found: Mapping[int, Mapping[str, Any]], beside: Mapping[str, Any]) 
         "dearest against cheapest event over the sizes": Figure(
             round(growth, 3), "x", "lower", 1.3, 1.1, f"sizes {', '.join(map(str, sorted(found)))}: linear is 1"
         ),
-        "rows a CPU second against the plain script": Figure(
-            round(rates[0] / rates[1], 2), "x", "higher", 1.0, 2.0, against
-        ),
     }
     for kind, count in last["found"]["present"].items():
         if count:
@@ -211,6 +197,9 @@ def _figures(found: Mapping[int, Mapping[str, Any]], beside: Mapping[str, Any]) 
             made[f"planted {kind} that is hidden"] = Figure(
                 round(hidden / count, 4), "share", "higher", against=f"n = {count}"
             )
+    if ner:
+        against = f"{NER_SHARE:.0%} of the rows of {last['events']:,} events, by {ner}; none has planted data"
+        made["rows that spaCy read"] = Figure(last["found"]["read"], "rows", "higher", against=against)
     alarms = sum(last["found"]["alarms"].values())
     made["false alarms for a thousand rows without personal data"] = Figure(
         round(1000 * alarms / max(1, last["found"]["clean"]), 3),

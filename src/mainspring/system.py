@@ -22,6 +22,7 @@ from mainspring.serving.judge.moderation import Moderator
 from mainspring.serving.ring.registry import Registry, Served
 from mainspring.serving.route.replicas import Replicas
 from mainspring.stores import Stores
+from mainspring.stores.events.tolerant import PASSED_OVER
 from mainspring.telemetry import Telemetry
 
 NOTICED_S = 5.0
@@ -64,6 +65,8 @@ class System:
             opened_stores = await enter(stores.open(settings))
             opened_telemetry = await enter(telemetry.open(settings, opened_stores.spans))
             opened_stores.events.heard.append(opened_telemetry.metrics.facts.count)
+            text = "Events that a reader of the log could not read and passed over."
+            opened_telemetry.metrics.watch_count("events_passed_over", text, lambda: float(PASSED_OVER.count))
             path = await enter(serving.open(settings, opened_stores, opened_telemetry, opened_engines))
             library = await enter(rag.open(settings, opened_stores, opened_telemetry, opened_engines, path))
             rooms = Rooms(settings, opened_stores, opened_telemetry, opened_engines, path, library, LOCAL)

@@ -211,3 +211,36 @@ def test_each_kind_is_named_once() -> None:
     assert all(name == kind.EVENT for name, kind in KINDS.items())
     assert {each.EVENT for each in Facts.__subclasses__() if each.__name__.endswith("Facts")} >= {"call", "guard"}
     assert ReplayFacts.VERSION == AnswerFacts.VERSION == 2
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.EVENT)
+def test_what_is_written_fits_its_types(kind: type[Facts]) -> None:
+    assert shape(kind).misfit(filled(kind).plain()) == ""
+    nothing = {field.name: None for field in shape(kind).fields}
+    assert shape(kind).misfit({**nothing, "of another version": object()}) == ""
+
+
+@pytest.mark.parametrize(
+    ("facts", "wrong"),
+    [
+        ({"status": 5}, "status"),
+        ({"duration_s": "long"}, "duration_s"),
+        ({"duration_s": float("inf")}, "duration_s"),
+        ({"duration_s": 3}, ""),
+        ({"cost_nanousd": 2**70}, "cost_nanousd"),
+        ({"prompt_tokens": True}, "prompt_tokens"),
+        ({"groups": "staff"}, "groups"),
+        ({"groups": ["staff", 1]}, "groups"),
+        ({"groups": None}, ""),
+        ({"regions": [["eu"], ["us", 3]]}, "regions"),
+        ({"regions": [["eu"], []]}, ""),
+    ],
+)
+def test_a_value_of_another_type_is_named(facts: Mapping[str, Any], wrong: str) -> None:
+    assert shape(AnswerFacts).misfit(facts) == wrong
+
+
+def test_a_value_within_a_part_is_named_with_its_place() -> None:
+    hits = [{"document_id": "doc_1", "score": 0.5}, {"document_id": 7}]
+    assert shape(RetrievalFacts).misfit({"hits": hits}) == "hits.document_id"
+    assert shape(RetrievalFacts).misfit({"hits": hits[:1]}) == ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -10,6 +11,7 @@ import pytest
 from mainspring.core.facts.guards import GuardFacts
 from mainspring.features.lake.build.report import ALL_STEPS
 from mainspring.features.lake.steps.options import BuildSettings
+from mainspring.features.lake.steps.safety import redacted
 from tests.features.lake.world import World
 
 LONG = "Open the settings, choose security, and press the button that says reset; a mail with a link arrives soon. "
@@ -124,3 +126,18 @@ async def test_balance(world: World, limits: dict[str, int], ready: int) -> None
             text, f"Answer {number * 7919}", user="ada" if number < 3 else "bob", session_id=f"s{number // 3}"
         )
     assert (await built(world, balance=limits))["ready"] == ready
+
+
+@pytest.mark.parametrize(
+    "phrase",
+    [
+        *("My name is", "my full name is", "my name's", "Name:", "name:", "This is", "this is", "I am called"),
+        *("Dear Mr", "dear Mrs.", "Dear Ms.", "dear Dr", "Kind regards,", "best regards", "Sincerely,", "sincerely"),
+        *("Mein Name ist", "mein Name ist", "Ich heiße", "ich heiße", "Je m'appelle", "je m'appelle"),
+        *("Me llamo", "me llamo", "Mi chiamo", "mi chiamo"),
+    ],
+)
+def test_each_phrase_gives_a_name_away(phrase: str) -> None:
+    counts: Counter[str] = Counter()
+    assert redacted(f"Hello. {phrase}\nAda Lovelace", frozenset(), True, counts) == f"Hello. {phrase}\n[NAME]"
+    assert counts == {"name": 1}

@@ -65,6 +65,16 @@ async def test_only_consented_finished_answers_of_users_are_exported(world: Worl
     assert set(row["event_ids"]) <= set(events) | set(row["event_ids"])
 
 
+async def test_an_export_tells_how_far_it_is(world: World) -> None:
+    for number in range(3):
+        await world.say(f"Where is lamp {number}?", "On its way.")
+    await world.lake.syncing.sync()
+    told: list[tuple[str, int, int]] = []
+    asked = await world.lake.exports.ask(ME, ExportRequest("sft", shares=ALL), job=False)
+    await world.lake.exports.make(asked, progress=lambda *each: told.append(each))
+    assert told == [("steps", 3, 3), ("steps", 1, 1), ("make", 0, 1), ("make", 1, 1)]
+
+
 async def test_an_override_is_an_administrators_and_is_audited(world: World) -> None:
     await world.say("May you learn from this?", "No.", consent=False)
     asked = ExportRequest("sft", shares=ALL, override="ticket 17")

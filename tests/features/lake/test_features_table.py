@@ -27,6 +27,7 @@ from mainspring.stores.erase import erasing
 from mainspring.stores.erase.data_subjects import Subject, SubjectData
 from mainspring.stores.erase.data_subjects import find as find_held
 from mainspring.stores.events.audit_log import Actor
+from mainspring.stores.schema import contents, events
 from mainspring.stores.sql import ids
 from tests.features.insights.world import Embedder
 from tests.features.lake.world import World
@@ -216,3 +217,17 @@ async def test_consent_withdrawn_while_questions_are_embedded_counts(world: Worl
     await Following(world.stores.database, slow).sync()
     found = await FeatureTable(world.stores.database).now("acme", "user", "ada")
     assert (found.embedded, found.features["questions"]) == (0, 1)
+
+
+@pytest.mark.parametrize("text", ["{no json", "[]", '{"citations": [7]}'])
+async def test_an_answer_that_cannot_be_read_stops_no_other(world: World, text: str) -> None:
+    bad = await world.say("Where is the sun?", user="ada")
+    await world.say("Where is the moon?", user="bob")
+    mine = sa.select(events.c.content_id).where(events.c.id == bad)
+    damage = sa.update(contents).where(contents.c.sha256.in_(mine)).values(text=text)
+    await world.stores.database.write(lambda connection: connection.execute(damage) and None)
+    following = Following(world.stores.database)
+    assert await following.sync() == 2
+    found = await FeatureTable(world.stores.database).read("acme", [FeatureKey("user", "bob")])
+    assert found[0].features["questions"] == 1
+    assert await following.sync() == 0

@@ -12,10 +12,13 @@ from typing import Any
 
 import orjson
 import pytest
+import sqlalchemy as sa
 
 from mainspring.core.errors import UpstreamError
+from mainspring.features.lake.settings import NatsSettings
 from mainspring.features.lake.stream import publishing
 from mainspring.stores.events import feed
+from mainspring.stores.schema import events
 from tests.features.lake.world import World
 
 SERVER = shutil.which("nats-server")
@@ -91,3 +94,30 @@ async def test_a_server_that_is_away_is_reported(world: World) -> None:
     await world.say("How do I reset it?")
     with pytest.raises(UpstreamError, match=r"lake\.nats\.url"):
         await world.lake.publishing.publish()
+
+
+async def test_an_event_that_cannot_be_read_stops_no_other(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    bad = await world.say("How do I reset it?")
+    await world.say("Where is it?")
+    damage = sa.update(events).where(events.c.id == bad).values(facts="{no json")
+    await world.stores.database.write(lambda connection: connection.execute(damage) and None)
+    sent: list[str] = []
+
+    class Connection:
+        def jetstream(self) -> Connection:
+            return self
+
+        async def publish(self, _: str, message: bytes, **more: Any) -> None:
+            sent.append(more["headers"]["Nats-Msg-Id"])
+            assert orjson.loads(message)["facts"]
+
+        async def close(self) -> None: ...
+
+    async def connected(_: publishing.Publishing) -> Connection:
+        return Connection()
+
+    monkeypatch.setattr(publishing.Publishing, "_connect", connected)
+    publisher = publishing.Publishing(world.stores.database, NatsSettings(url="nats://nowhere"))
+    assert await publisher.publish() == 4
+    assert len(sent) == 3
+    assert await publisher.publish() == 0

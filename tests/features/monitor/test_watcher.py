@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from mainspring.core.facts.registry import read
 from mainspring.core.types import EventRecord
 from mainspring.evaluation.vitals import Vital
+from mainspring.stores.schema import events
 from mainspring.stores.sql import ids
 from mainspring.stores.sql.pages import Page
 from tests.features.monitor.visitors import HOUR, MINUTE, Shape, World, world
@@ -262,3 +264,15 @@ async def test_what_is_wrong_with_the_lake_is_an_alert_until_it_is_mended(tmp_pa
         lake.wrong = False
         await here.run(20 * MINUTE)
         assert await here.rules() == [("lake", "lake", "resolved")]
+
+
+async def test_an_event_that_cannot_be_read_does_not_end_the_watching(tmp_path: Path) -> None:
+    async with world(tmp_path / "home") as here:
+        for facts in ("{no json", '{"status": "completed", "duration_s": "long"}'):
+            records = here.request(Shape(rated=1.0), here.now, "support", "acme")
+            await here.stores.events.append(*records)
+            damage = sa.update(events).where(events.c.id == records[0].id).values(facts=facts)
+            await here.stores.database.write(lambda link, damage=damage: link.execute(damage) and None)  # type: ignore[misc]
+        await here.stores.events.append(*here.request(Shape(), here.now, "support", "acme"))
+        await here.look()
+        assert {each["application"] for each in await here.monitor.slos("acme")} >= {"support"}

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+import sqlalchemy as sa
 
 from mainspring import stores
 from mainspring.core.errors import Conflict, NotFound, QuotaExceeded
@@ -23,6 +24,7 @@ from mainspring.features.review import feature
 from mainspring.features.review.definition import Definition
 from mainspring.features.review.store.filling import Filling
 from mainspring.stores import Stores
+from mainspring.stores.schema import events
 from mainspring.stores.sql.pages import Page
 from tests.features.review.world import CURATOR, World, down
 
@@ -175,3 +177,16 @@ async def test_the_rounds_go_on_after_any_error() -> None:
     assert not rounds.done()
     for each in (rounds, waiting):
         each.cancel()
+
+
+async def test_an_answer_that_cannot_be_read_keeps_no_other_out(opened: Stores) -> None:
+    world = World(opened)
+    await world.queue()
+    damaged = [await world.answer(), await world.answer()]
+    good = await world.answer()
+    for answer_id, facts in zip(damaged, ("{no json", '{"status": "completed", "groups": "all"}'), strict=True):
+        damage = sa.update(events).where(events.c.id == answer_id).values(facts=facts)
+        await opened.database.write(lambda connection, damage=damage: connection.execute(damage) and None)  # type: ignore[misc]
+    await world.tell(damaged[0], down())
+    await world.review.look()
+    assert list(await entered(world)) == [good]

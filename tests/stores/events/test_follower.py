@@ -15,8 +15,11 @@ from mainspring import stores
 from mainspring.core.facts.opinions import FeedbackFacts
 from mainspring.core.settings import Settings
 from mainspring.core.types import EventRecord
+from mainspring.stores.events import feed
 from mainspring.stores.events.feed import Fact
 from mainspring.stores.events.follower import Follower
+from mainspring.stores.events.tolerant import PASSED_OVER
+from mainspring.stores.schema import events, watermarks
 from mainspring.stores.sql import ids
 from mainspring.stores.sql.database import Database, Work
 
@@ -106,3 +109,72 @@ async def test_what_nobody_wants_is_passed_over_unread(tmp_path: Path) -> None:
         assert not await follower.pass_over(sa.select(sa.true()))
         assert await follower.follow() == 1
         assert taken == ["ans_2"]
+
+
+@pytest.mark.parametrize(
+    "facts", ["{no json", "[1, 2]", '{"key_id": "k", "rating": ["up"]}', '{"key_id": 7, "rating": "up"}']
+)
+async def test_an_event_that_cannot_be_read_stops_no_other(tmp_path: Path, facts: str) -> None:
+    async with stores.open(Settings(home=tmp_path)) as opened:
+        taken: list[str] = []
+        follower = Follower(
+            opened.database,
+            "reader",
+            ("feedback",),
+            lambda _, found: taken.extend(each.subject for each in found if isinstance(each.facts, FeedbackFacts)),
+        )
+        for number in range(3):
+            await opened.events.append(told(number))
+        bad = sa.update(events).where(events.c.subject == "ans_1").values(facts=facts)
+        await opened.database.write(lambda connection: connection.execute(bad) and None)
+        before = PASSED_OVER.count
+        assert await follower.follow() == 3
+        assert taken == ["ans_0", "ans_2"]
+        assert PASSED_OVER.count > before
+        assert await follower.follow() == 0
+
+
+async def test_an_event_whose_values_cannot_be_taken_leaves_nothing_and_stops_no_other(tmp_path: Path) -> None:
+    async with stores.open(Settings(home=tmp_path)) as opened:
+
+        def take(connection: sa.Connection, facts: Sequence[Fact]) -> None:
+            for each in facts:
+                feed.move(connection, each.subject, 1)
+                if each.subject == "ans_1":
+                    raise OverflowError("a number of 70 bits")
+
+        follower = Follower(opened.database, "reader", ("feedback",), take)
+        for number in range(3):
+            await opened.events.append(told(number))
+        assert await follower.follow() == 3
+        query = sa.select(watermarks.c.name).where(watermarks.c.name.like("ans_%")).order_by(watermarks.c.name)
+        found = await opened.database.read(lambda connection: connection.execute(query).scalars().all())
+        assert found == ["ans_0", "ans_2"]
+        assert await follower.follow() == 0
+
+
+async def test_where_no_event_can_be_taken_none_is_passed_over(tmp_path: Path) -> None:
+    async with stores.open(Settings(home=tmp_path)) as opened:
+        broken = {"ans_0", "ans_1", "ans_2"}
+        taken: list[str] = []
+
+        def take(_: sa.Connection, facts: Sequence[Fact]) -> None:
+            for each in facts:
+                if each.subject in broken:
+                    raise TypeError("a fault of what takes them")
+                taken.append(each.subject)
+
+        follower = Follower(opened.database, "reader", ("feedback",), take)
+        for number in range(3):
+            await opened.events.append(told(number))
+        before = PASSED_OVER.count
+        for _ in range(2):
+            with pytest.raises(TypeError):
+                await follower.follow()
+        assert PASSED_OVER.count == before
+        # Of those that come with others, only these stay out.
+        broken -= {"ans_0", "ans_2"}
+        taken.clear()
+        assert await follower.follow() == 3
+        assert taken[-2:] == ["ans_0", "ans_2"]
+        assert PASSED_OVER.count == before + 1

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import math
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
@@ -19,6 +21,9 @@ Row = tuple[str, Any, bool, Callable[[Any], Any] | None]
 Writing = tuple[Callable[[Any], tuple[Any, ...]], tuple[Row, ...]]
 """The reader of all fields of an instance at once; and for each field its name, its default, whether the default is
 omitted from the JSON, and its encoder (None: the value is JSON already)."""
+Fits = Callable[[Any], bool]
+"""Whether a value of JSON is of a type."""
+_INT64 = 2**63
 _ZEROS: Mapping[Any, Any] = {str: "", int: 0, float: 0.0, bool: False}
 
 
@@ -93,7 +98,7 @@ class Facts(Part):
 @dataclass(frozen=True, slots=True)
 class Field:
     """A field: its JSON name and its type as text, its marks in one, whether it is ``omitted`` where it is as by
-    default, and the ``part`` that its value, or each of its values (``many``), is."""
+    default, and the ``part`` that its value, or each of its values (``many``), is. ``fits`` tests a value's type."""
 
     name: str
     json_type: str
@@ -103,6 +108,7 @@ class Field:
     default: Any
     part: type[Part] | None = None
     many: bool = False
+    fits: Fits = field(default=lambda _: True, compare=False, repr=False)
 
     def encode(self, value: Any) -> Any:
         return [each.plain() for each in value] if self.many else value.plain()
@@ -136,6 +142,22 @@ class Shape:
             elif known.optional:
                 values[name] = None
         return values, unknown
+
+    def misfit(self, found: Mapping[str, Any]) -> str:
+        """The first field whose value in ``found`` is not of its type; empty: there is none."""
+        for name, value in found.items():
+            known = self.by_name.get(name)
+            if known is None or value is None:
+                continue
+            if known.part is None:
+                if not known.fits(value):
+                    return name
+                continue
+            inner = shape(known.part)
+            for each in value if isinstance(value, list) else [value]:
+                if isinstance(each, Mapping) and (wrong := inner.misfit(each)):
+                    return f"{name}.{wrong}"
+        return ""
 
 
 _SHAPES: dict[Any, Shape] = {}
@@ -193,7 +215,8 @@ def _field(kind: type[Part], each: dataclasses.Field[Any], hint: Any) -> Field:
     omitted = each.default is not dataclasses.MISSING
     default = each.default if omitted else None if optional else _ZEROS.get(inner, _nothing(inner))
     part, many = _part(inner)
-    return Field(each.name, _type_name(hint), whole, optional, omitted, default, part, many)
+    json_type = _type_name(hint)
+    return Field(each.name, json_type, whole, optional, omitted, default, part, many, fits(json_type))
 
 
 def _nothing(hint: Any) -> Any:
@@ -231,3 +254,51 @@ def _type_name(hint: Any) -> str:
     if origin is Mapping:
         return f"dict[{', '.join(_type_name(each) for each in inner)}]"
     return "any"
+
+
+@functools.lru_cache(256)
+def fits(json_type: str) -> Fits:
+    """The test for a type by its name, such as ``dict[str, float] | null``."""
+    kinds = [_fits_one(each) for each in _split(json_type, " | ")]
+    return kinds[0] if len(kinds) == 1 else lambda value: any(each(value) for each in kinds)
+
+
+def _fits_one(name: str) -> Fits:
+    if name in _PLAIN:
+        return _PLAIN[name]
+    if name.startswith("list["):
+        inner = fits(name[len("list[") : -1])
+        return lambda value: isinstance(value, list | tuple) and all(map(inner, value))
+    if name.startswith("dict["):
+        inner = fits(_split(name[len("dict[") : -1], ", ")[-1])
+        return lambda value: isinstance(value, Mapping) and all(map(inner, value.values()))
+    return lambda _: True
+
+
+def _split(text: str, separator: str) -> list[str]:
+    """``text`` split at separators outside of brackets."""
+    parts, depth = [""], 0
+    for piece in text.split(separator):
+        parts[-1] += piece if not depth else separator + piece
+        depth += piece.count("[") - piece.count("]")
+        if not depth:
+            parts.append("")
+    return parts[:-1] if not parts[-1] else parts
+
+
+def _whole(value: Any) -> bool:
+    # Databases and files hold 64 bits.
+    return isinstance(value, int) and not isinstance(value, bool) and -_INT64 <= value < _INT64
+
+
+def _number(value: Any) -> bool:
+    return _whole(value) or (isinstance(value, float) and math.isfinite(value))
+
+
+_PLAIN: Mapping[str, Fits] = {
+    "str": lambda value: isinstance(value, str),
+    "bool": lambda value: isinstance(value, bool),
+    "int": _whole,
+    "float": _number,
+    "null": lambda value: value is None,
+}

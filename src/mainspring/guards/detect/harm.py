@@ -138,7 +138,7 @@ _MARKS = re.compile(
     r"suffocat|lynch|molest|groom|beat up|hurt|attack|stalk|blackmail|bull|terror|traffic|hitman|body|corpse|massacre|genocide|"
     r"arson|incite|steal|shoplift|embezzl|pickpocket|rob |break into|launder|counterfeit|forge|fake|fraud|identity|evade|wire|"
     r"clone|hack|into|promot|encourag|porn|hate speech|harm|smuggl|ransom|malware|keylog|spyware|trojan|botnet|rootkit|virus|worm|phish|malicious|ddos|denial|suicide|life|"
-    r"hang|slit|cut|starve|overdose|gut|butcher|slaughter|hunt|" + harm_foreign.MARKS
+    r"hang myself|slit|cut|starve|overdose|gut|butcher|slaughter|hunt|" + harm_foreign.MARKS
 )
 LONGEST = 4000
 """The number of characters that are read, half of them at either end: a request is usually first or last."""

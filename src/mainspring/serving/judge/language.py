@@ -65,16 +65,22 @@ _MARKS = {
     "і": "uk",
 }
 _CYRILLIC = ("ru", "uk")
+_LANGUAGES_OF = {
+    word: tuple(language for language, theirs in _FREQUENT.items() if word in theirs)
+    for word in frozenset[str]().union(*_FREQUENT.values())
+}
 
 
 def detect(text: str) -> str:
     """The language of ``text`` as a code of two letters, or ``UNKNOWN``."""
     text = text[:_LOOKED_AT].lower()
-    letters = len(_LETTER.findall(text))
-    if not letters:
+    if not _LETTER.search(text):
         return UNKNOWN
     script = ""
-    for name, pattern in _SCRIPTS:
+    # No script here has a character of ASCII.
+    plain = text.isascii()
+    letters = 0 if plain else len(_LETTER.findall(text))
+    for name, pattern in () if plain else _SCRIPTS:
         # Japanese mixes three scripts: some kana decide, whatever else there is.
         if len(pattern.findall(text)) >= letters * (0.08 if name == "ja" else 0.4):
             script = name
@@ -85,8 +91,11 @@ def detect(text: str) -> str:
 
 
 def _by_words(text: str, languages: Sequence[str]) -> str:
-    words = _WORD.findall(text)
-    hits = {language: float(sum(word in _FREQUENT[language] for word in words)) for language in languages}
+    hits = dict.fromkeys(languages, 0.0)
+    for word in _WORD.findall(text):
+        for language in _LANGUAGES_OF.get(word, ()):
+            if language in hits:
+                hits[language] += 1
     for mark, language in _MARKS.items():
         if language in hits and mark in text:
             hits[language] += 1

@@ -123,12 +123,20 @@ class PendingErasure:
                 sa.or_(*(events.c.facts.contains(name, autoescape=True) for name in part)),
             )
             for row in await self._select(query):
-                if names & _made_of(RetrievalFacts.from_json(rows.load(row.facts))):
+                if names & _made_of_row(row.facts, names):
                     found[row.subject] = None
         return list(found)
 
     async def _select(self, query: sa.Select[Any]) -> Sequence[sa.Row[Any]]:
         return await self._database.read(lambda connection: connection.execute(query).all())
+
+
+def _made_of_row(facts: str, names: set[str]) -> set[str]:
+    """As ``_made_of``. Facts that cannot be read name some of ``names``: their answer is forgotten, too."""
+    try:
+        return _made_of(RetrievalFacts.from_json(rows.load(facts)))
+    except (ValueError, TypeError, AttributeError):
+        return names
 
 
 def _made_of(facts: RetrievalFacts) -> set[str]:

@@ -31,7 +31,7 @@ def answers(connection: sa.Connection, tenant: str, ids: Sequence[str]) -> dict[
     )
     eraser = Eraser()
     for row in found.all():
-        facts = rows.dump(eraser.left(row.kind, rows.load(row.facts)))
+        facts = left(eraser, row.kind, row.facts)
         if row.content_id is None and row.person == "" and facts == row.facts:
             continue
         texts.append(row.content_id)
@@ -40,6 +40,14 @@ def answers(connection: sa.Connection, tenant: str, ids: Sequence[str]) -> dict[
         connection.execute(mine.values(content_id=None, person="", facts=facts))
     dropped = contents.drop_unreferenced(connection, tenant, [each for each in texts if each is not None])
     return {"facts": changed, "texts": dropped}
+
+
+def left(eraser: Eraser, kind: str, facts: str) -> str:
+    """The facts of an event that an erasure leaves, as JSON: none of those that cannot be read."""
+    try:
+        return rows.dump(eraser.left(kind, rows.load(facts)))
+    except (ValueError, TypeError, AttributeError):
+        return "{}"
 
 
 def conversations(connection: sa.Connection, tenant: str, names: Iterable[str], upto: float) -> dict[str, int]:

@@ -104,10 +104,17 @@ def _texts(connection: sa.Connection, before: float) -> dict[str, int]:
 def _comments(connection: sa.Connection, before: float) -> dict[str, int]:
     found = _piece(connection, "feedback", before, events.c.id, events.c.facts)
     for row in found:
-        facts = {**rows.load(row.facts), name_of(FeedbackFacts, "comment"): None}
         mine = sa.update(events).where(events.c.tenant == row.tenant, events.c.id == row.id)
-        connection.execute(mine.values(facts=rows.dump(facts)))
+        connection.execute(mine.values(facts=_without_comment(row.facts)))
     return _counted(found)
+
+
+def _without_comment(facts: str) -> str:
+    """Facts of feedback as JSON; empty ones where they cannot be read: a comment that stayed would be due for ever."""
+    try:
+        return rows.dump({**rows.load(facts), name_of(FeedbackFacts, "comment"): None})
+    except (ValueError, TypeError):
+        return "{}"
 
 
 def _conversations(connection: sa.Connection, before: float) -> dict[str, int]:
@@ -129,7 +136,7 @@ def _facts(connection: sa.Connection, before: float) -> dict[str, int]:
     for row in found:
         mine = sa.and_(events.c.tenant == row.tenant, events.c.id == row.id)
         if row.kind in _MONEY:
-            values = {"facts": rows.dump(eraser.left(row.kind, rows.load(row.facts))), "person": "", "content_id": None}
+            values = {"facts": erasing.left(eraser, row.kind, row.facts), "person": "", "content_id": None}
             connection.execute(sa.update(events).where(mine).values(retention=BARE, **values))
         else:
             connection.execute(sa.delete(events).where(mine))

@@ -9,11 +9,10 @@ from typing import Any
 import sqlalchemy as sa
 
 import mainspring.stores.events.commit_numbers as commits
-import mainspring.stores.sql.rows as rows
 from mainspring.core.facts.answers import AnswerFacts
 from mainspring.core.facts.base import Facts
-from mainspring.core.facts.registry import read
 from mainspring.stores.events.log import IMPORTED
+from mainspring.stores.events.tolerant import facts_of
 from mainspring.stores.schema import contents, events, watermarks
 from mainspring.stores.sql.database import Database
 
@@ -66,7 +65,8 @@ class Feed:
         self, position: int, kinds: Sequence[str], limit: int, tenant: str = "", *, imported: bool = False
     ) -> list[Fact]:
         """The next events of these kinds, of ``tenant`` if given: about ``limit`` events, in whole commits. Events that
-        were ``imported`` are no live traffic: only readers that ask for them read them."""
+        were ``imported`` are no live traffic: only readers that ask for them read them. Events that cannot be read have
+        facts of an unknown kind (``tolerant``), so that no reader stops at them."""
         columns = (
             *(events.c.settled, events.c.at, events.c.tenant, events.c.id, events.c.trace_id, events.c.kind),
             *(events.c.subject, events.c.facts, events.c.content_id),
@@ -91,9 +91,11 @@ class Feed:
         if not answers:
             return {}
         named = sa.tuple_(events.c.tenant, events.c.id).in_(list(answers))
-        query = sa.select(events.c.tenant, events.c.id, events.c.facts).where(named, events.c.kind == "answer")
+        columns = (events.c.tenant, events.c.id, events.c.kind, events.c.facts)
+        query = sa.select(*columns).where(named, events.c.kind == "answer")
         found = await self._database.read(lambda connection: connection.execute(query).all())
-        return {(row.tenant, row.id): AnswerFacts.from_json(rows.load(row.facts)).requested for row in found}
+        read = {(row.tenant, row.id): facts_of(row, "the feed") for row in found}
+        return {name: facts.requested for name, facts in read.items() if isinstance(facts, AnswerFacts)}
 
     async def text(self, tenant: str, content_id: str) -> str | None:
         """The text of an event; None if it is gone."""
@@ -120,6 +122,6 @@ def _fact(row: Any) -> Fact:
         id=row.id,
         trace_id=row.trace_id,
         subject=row.subject,
-        facts=read(row.kind, rows.load(row.facts)),
+        facts=facts_of(row, "the feed"),
         content_id=row.content_id,
     )

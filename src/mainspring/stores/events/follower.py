@@ -1,7 +1,8 @@
 """Reads events in the order in which they were settled, and hands each to one transaction, whatever dies meanwhile.
 
 What is made of events and the position behind them are written in one commit, under a lock: several processes read each
-event once.
+event once. An event whose values cannot be taken is passed over once others come with it, and stops none of them
+(``tolerant``).
 """
 
 from __future__ import annotations
@@ -16,11 +17,17 @@ import mainspring.stores.events.commit_numbers as commits
 import mainspring.stores.events.feed as feed
 import mainspring.stores.sql.database as sql
 from mainspring.stores.events.feed import Fact, Feed
+from mainspring.stores.events.tolerant import PASSED_OVER
 from mainspring.stores.schema import watermarks
 from mainspring.stores.sql.database import Database
 
 # A page is one transaction of the single writer: others wait for it.
 _PAGE = 250
+_OF_ONE_EVENT = (
+    *(TypeError, ValueError, AttributeError, LookupError, ArithmeticError),
+    *(sa.exc.DataError, sa.exc.IntegrityError, sa.exc.InterfaceError),
+)
+"""Errors that the values of an event cause. Others, such as a full disk, are no matter of one event."""
 Take = Callable[[sa.Connection, Sequence[Fact]], None]
 """Processes a page of events within the transaction."""
 
@@ -72,5 +79,26 @@ class Follower:
         if int(place or 0) > begin:
             # Another process has read them.
             return
-        self._take(connection, facts)
+        self._taken(connection, facts)
         feed.move(connection, self._reader, facts[-1].settled)
+
+    def _taken(self, connection: sa.Connection, facts: Sequence[Fact]) -> None:
+        """Take a page; where some of its events cannot be taken, take each by itself and pass over those. Where none
+        can, what takes them is at fault: the error is raised, and the page stays for the next time."""
+        try:
+            with connection.begin_nested():
+                self._take(connection, facts)
+                return
+        except _OF_ONE_EVENT as whole:
+            first = whole
+        failed: list[tuple[str, Exception]] = []
+        for each in facts:
+            try:
+                with connection.begin_nested():
+                    self._take(connection, [each])
+            except _OF_ONE_EVENT as error:
+                failed.append((each.id, error))
+        if len(failed) == len(facts):
+            raise first
+        for event, why in failed:
+            PASSED_OVER.note(self._reader, event, why)

@@ -7,9 +7,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-import mainspring.stores.sql.rows as rows
-from mainspring.core.facts.registry import read
 from mainspring.core.types import EventRecord
+from mainspring.stores.events.tolerant import facts_of
 from mainspring.stores.schema import events
 from mainspring.stores.sql.database import Database
 
@@ -41,6 +40,6 @@ async def uses(database: Database, tenant: str, since: float, until: float) -> A
 
 def _records(connection: sa.Connection, query: sa.Select[Any], tenant: str) -> list[EventRecord]:
     return [
-        EventRecord(row.id, row.at, tenant, "", row.subject, read(row.kind, rows.load(row.facts)), person=row.person)
+        EventRecord(row.id, row.at, tenant, "", row.subject, facts_of(row, "eval online"), person=row.person)
         for row in connection.execute(query)
     ]

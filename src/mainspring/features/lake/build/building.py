@@ -29,7 +29,7 @@ from mainspring.features.lake.files import manifest
 from mainspring.features.lake.files.manifest import LakeFile, Manifest
 from mainspring.features.lake.files.storage import UNFINISHED, Storage
 from mainspring.features.lake.files.writing import Partition, date_of
-from mainspring.features.lake.steps import cross_row_steps
+from mainspring.features.lake.steps import cross_row_steps, named
 from mainspring.features.lake.steps.options import BuildSettings
 from mainspring.features.lake.steps.pipeline import ready_schema
 from mainspring.stores.sql.database import Database
@@ -90,8 +90,10 @@ class Building:
         before: Callable[[], Awaitable[object]] | None = None,
     ) -> Build:
         """Build the tenant's training-ready zone anew; ``begun`` is told when its row is there, and ``before``
-        is done then. Raises ``Conflict`` (another does) and ``StoreError``."""
+        is done then. Raises ``Conflict`` (another does), ``StoreError``, and ``SettingsError`` or ``MissingExtra``
+        for a pipeline of names that is not there."""
         options = options or self.options
+        named.check(options.ner)
         async with recurring(self._jobs, f"lake: build {tenant}") as lease:
             if lease is None:
                 raise Conflict("another process builds already", remedy="Wait until it has ended")

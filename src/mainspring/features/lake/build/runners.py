@@ -22,6 +22,7 @@ from mainspring.features.lake.build.ending import ends_with_parent
 from mainspring.features.lake.files.manifest import LakeFile
 from mainspring.features.lake.files.reading import newest
 from mainspring.features.lake.files.storage import Storage, opened
+from mainspring.features.lake.steps import named
 from mainspring.features.lake.steps.options import BuildSettings
 from mainspring.features.lake.steps.pipeline import cleaned
 
@@ -33,7 +34,9 @@ _YIELDS = 10
 async def run(
     runner: Runner, storage: Storage, home: Path, files: Sequence[LakeFile], options: BuildSettings
 ) -> AsyncIterator[pa.RecordBatch]:
-    """The batches after the steps. Raises ``StoreError`` when a process of it dies, ``MissingExtra`` without Ray."""
+    """The batches after the steps. Raises ``StoreError`` when a process of it dies, ``MissingExtra`` without Ray or
+    without spaCy, ``SettingsError`` without its pipeline."""
+    named.check(options.ner)
     if runner == "ray":
         found = _on_ray(storage.root, home, files, options)
     elif options.workers:

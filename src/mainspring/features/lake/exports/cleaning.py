@@ -54,6 +54,11 @@ class Cleaning:
         options = self.steps(asked)
         return ", ".join(step.name for step in ROW_STEPS if step.name not in options.without)
 
+    async def size(self, tenant: str, groups: frozenset[str], asked: ExportRequest) -> int:
+        """How many rows the files have that ``rows`` reads, older revisions of a row and other times among them."""
+        files = await self.manifest.files(tenant, "clean", groups=groups, since=asked.since, until=asked.until)
+        return sum(each.rows for each in files)
+
     async def rows(
         self, tenant: str, groups: frozenset[str], asked: ExportRequest, counts: Counter[str]
     ) -> AsyncIterator[list[Interaction]]:
@@ -61,7 +66,8 @@ class Cleaning:
         ``StoreError`` when a process of it dies."""
         files = await self.manifest.files(tenant, "clean", groups=groups, since=asked.since, until=asked.until)
         options = self.steps(asked)
-        if sum(each.rows for each in files) < _HERE:
+        # A pipeline of names takes memory and time that a server does not have.
+        if not options.ner and sum(each.rows for each in files) < _HERE:
             options = options.model_copy(update={"workers": 0})
         async for batch in runners.run(self.runner, self.storage, self.home, files, options):
             found = _between(batch, asked)

@@ -54,9 +54,10 @@ class MaterialReader:
             named |= await self._again(tenant, groups, asked)
             needed = lambda row: row.edited is not None or row.answer_id in named  # noqa: E731
         spill = RowSpill(folder / "rows")
+        total = await self._cleaning.size(tenant, groups, asked)
         try:
             async for kept in self._cleaning.rows(tenant, groups, asked, counts):
-                progress("steps", counts["read"], 0)
+                progress("steps", counts["read"], max(total, counts["read"]))
                 chosen = [row for row in kept if not asked.applications or row.application in asked.applications]
                 counts["other applications"] += len(kept) - len(chosen)
                 # What gives no row is not kept.
@@ -70,6 +71,7 @@ class MaterialReader:
                         remedy="Narrow it by since, until or applications, or raise lake.exports.interactions",
                         param="since",
                     )
+            progress("steps", 1, 1)
             # The files of the export, and their copy among the blobs; the signatures go before these are there.
             self._room.admit(2 * spill.bytes)
             found = await asyncio.to_thread(spill.ended)

@@ -12,7 +12,6 @@ import sqlalchemy as sa
 
 import mainspring.stores.sql.jobs as jobs_store
 import mainspring.stores.sql.rows as rows
-from mainspring.core.facts.registry import read
 from mainspring.engines.base import Embedder
 from mainspring.features.lake.exports.sets.rows import spoken
 from mainspring.features.lake.features_table.changes import AnswerEvent, Change, changes, grown
@@ -27,6 +26,7 @@ from mainspring.features.lake.stream.joining import texts
 from mainspring.stores.erase.data_subjects import parts
 from mainspring.stores.events import feed
 from mainspring.stores.events.feed import Feed
+from mainspring.stores.events.tolerant import PASSED_OVER, facts_of
 from mainspring.stores.schema import events
 from mainspring.stores.sql.database import Database
 from mainspring.stores.sql.jobs import Job, Jobs
@@ -103,32 +103,42 @@ class Following:
 
 
 def _found(connection: sa.Connection, by_tenant: Mapping[str, Sequence[str]], position: int) -> list[dict[str, Any]]:
-    """All that is known of these answers up to a position."""
+    """All that is known of these answers up to a position. One that cannot be read is passed over."""
     made = []
     for tenant, names in by_tenant.items():
         for answer, theirs in stream.about(connection, tenant, names, position).items():
-            own = next((row for row in theirs if row.kind == "answer"), None)
-            if own is None:
+            try:
+                found = _of_answer(connection, tenant, answer, theirs)
+            except sa.exc.SQLAlchemyError:
+                raise
+            except Exception as error:  # what is wrong with one answer has many kinds
+                PASSED_OVER.note(NAME, answer, error)
                 continue
-            said = texts(connection, tenant, [own.content_id] if own.content_id else []).get(own.content_id or "", "{}")
-            content = orjson.loads(said)
-            cited = [str(each.get("document_id")) for each in content.get("citations") or () if each.get("document_id")]
-            told = [
-                AnswerEvent(row.id, row.at, read(row.kind, rows.load(row.facts))) for row in theirs if row.kind in KINDS
-            ]
-            asked = [each for each in content.get("messages") or () if each.get("role") == "user"]
-            made.append(
-                {
-                    "tenant": tenant,
-                    "answer": answer,
-                    "at": own.at,
-                    "person": own.person,
-                    "consent": own.consent,
-                    "question": spoken(asked[-1].get("content")) if asked else "",
-                    "changes": list(changes(told, own.person, cited)),
-                }
-            )
+            if found is not None:
+                made.append(found)
     return made
+
+
+def _of_answer(
+    connection: sa.Connection, tenant: str, answer: str, theirs: Sequence[sa.Row[Any]]
+) -> dict[str, Any] | None:
+    own = next((row for row in theirs if row.kind == "answer"), None)
+    if own is None:
+        return None
+    said = texts(connection, tenant, [own.content_id] if own.content_id else []).get(own.content_id or "", "{}")
+    content = orjson.loads(said)
+    cited = [str(each.get("document_id")) for each in content.get("citations") or () if each.get("document_id")]
+    told = [AnswerEvent(row.id, row.at, facts_of(row, NAME)) for row in theirs if row.kind in KINDS]
+    asked = [each for each in content.get("messages") or () if each.get("role") == "user"]
+    return {
+        "tenant": tenant,
+        "answer": answer,
+        "at": own.at,
+        "person": own.person,
+        "consent": own.consent,
+        "question": spoken(asked[-1].get("content")) if asked else "",
+        "changes": list(changes(told, own.person, cited)),
+    }
 
 
 def _asker(connection: sa.Connection, found: Mapping[str, Any]) -> tuple[str | None, bool]:

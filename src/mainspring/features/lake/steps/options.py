@@ -50,6 +50,9 @@ class BuildSettings(Section):
     personal_data: Literal["redact", "drop"] = Field("redact", description="treatment of personal data")
     personal_kinds: list[str] = Field([], description="kinds of personal data that are looked for; empty: all")
     names: bool = Field(True, description="also look for names that people give of themselves")
+    ner: str = Field("", description="spaCy pipeline that finds all other names (extra `ner`); empty: none")
+    ner_share: float = Field(1.0, gt=0, le=1, description="share of the rows that the spaCy pipeline reads")
+    ner_labels: list[str] = Field(["PERSON", "PER"], min_length=1, description="what a pipeline calls people")
     jailbreak_chance: float = Field(0.9, gt=0, lt=1, description="of the detector, from which a question is an attack")
     quality: Literal["any", "not_bad", "good"] = Field(
         "not_bad",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -24,6 +24,7 @@ from mainspring.features.lake.settings import NatsSettings
 from mainspring.features.lake.stream import events
 from mainspring.stores.events import feed
 from mainspring.stores.events.feed import Feed
+from mainspring.stores.events.tolerant import PASSED_OVER
 from mainspring.stores.sql.database import Database
 from mainspring.stores.sql.jobs import Job, Jobs
 from mainspring.stores.sql.recurring import recurring
@@ -90,11 +91,11 @@ class Publishing:
                 *(
                     stream.publish(
                         f"{self._settings.subject}.{_token(row.tenant)}.{_token(row.kind)}",
-                        _message(row),
+                        message,
                         timeout=_ACK_S,
                         headers={"Nats-Msg-Id": f"{row.tenant}/{row.id}"},
                     )
-                    for row in found
+                    for row, message in _messages(found)
                 )
             )
         except Exception as error:
@@ -111,10 +112,17 @@ def _moved(connection: sa.Connection, lease: Job, position: int) -> bool:
     return True
 
 
-def _message(row: sa.Row[Any]) -> bytes:
-    head = {"id": row.id, "tenant": row.tenant, "kind": row.kind, "at": row.at, "trace_id": row.trace_id}
-    head |= {"subject": row.subject, "version": row.version, "consent": row.consent}
-    return orjson.dumps({**head, "facts": exported(row.kind, rows.load(row.facts))})
+def _messages(found: Sequence[sa.Row[Any]]) -> Iterator[tuple[sa.Row[Any], bytes]]:
+    """The messages of these events; one that cannot be read is passed over."""
+    for row in found:
+        head = {"id": row.id, "tenant": row.tenant, "kind": row.kind, "at": row.at, "trace_id": row.trace_id}
+        head |= {"subject": row.subject, "version": row.version, "consent": row.consent}
+        try:
+            message = orjson.dumps({**head, "facts": exported(row.kind, rows.load(row.facts))})
+        except Exception as error:  # what is wrong with one event has many kinds
+            PASSED_OVER.note(NAME, row.id, error)
+            continue
+        yield row, message
 
 
 def _token(name: str) -> str:

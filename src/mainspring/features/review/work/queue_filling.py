@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 import sqlalchemy as sa
 
 import mainspring.stores.events.commit_numbers as commits
-import mainspring.stores.sql.rows as rows
 from mainspring.core.facts.answers import AnswerFacts
 from mainspring.core.facts.derived import UNSERVED
 from mainspring.core.facts.guards import GuardFacts
@@ -20,6 +19,7 @@ from mainspring.features.review.store.filling import Arrived, Filling, by_tenant
 from mainspring.stores import Stores
 from mainspring.stores.events import feed
 from mainspring.stores.events.feed import Fact, Feed
+from mainspring.stores.events.tolerant import facts_of
 from mainspring.stores.schema import events
 from mainspring.stores.sql.recurring import recurring
 from mainspring.stores.sql.worker import Lease
@@ -131,7 +131,7 @@ class Looking:
         found = await self._stores.database.read(lambda connection: connection.execute(query).all())
         made = {}
         for row in found:
-            facts = AnswerFacts.from_json(rows.load(row.facts))
+            facts = facts_of(row, NAME)
             fact = Fact(row.settled or 0, row.at, row.tenant, row.id, row.trace_id, row.subject, facts, row.content_id)
             made[row.tenant, row.id] = (fact, bool(row.consent))
         return made
