@@ -56,6 +56,7 @@ UNTIMED = {
     "context_positions",
     "context_tiers",
     "support_dialogues_fresh",
+    "support_dialogues_third",
     "tool_examples",
     "support",
     "written_checks",
