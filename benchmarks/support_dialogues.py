@@ -205,7 +205,7 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, default=Path("support_dialogues.jsonl"))
     parser.add_argument("--home", type=Path)
     parser.add_argument("--model", default=MODEL)
-    parser.add_argument("--part", default="all", choices=("development", "report", "all"))
+    parser.add_argument("--part", default="all", choices=("development", "report", "all", *RETOLD))
     parser.add_argument("--dialogue", nargs="*", default=[])
     parser.add_argument("--minutes", type=float, default=5.0)
     parser.add_argument("--report", action="store_true")

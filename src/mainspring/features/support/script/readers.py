@@ -34,8 +34,10 @@ _SIZE_ALONE = re.compile(r"^\W*(?:an?\s+)?(s|m|l|xl)\W*$", re.IGNORECASE)
 
 
 _UNUSED = re.compile(
-    r"\b(?:never|not|nothing|none|isn'?t|wasn'?t|hasn'?t|haven'?t|without)\b(?! only)[^.?!,;]{0,30}"
-    r"\b(?:used|opened|worn|fuelled|connected|filled|tried|ground|near a canister)\b|\bunworn\b|\bnever worn\b",
+    r"\b(?:never|not|nothing|none|neither|nobody|no one|isn'?t|wasn'?t|hasn'?t|haven'?t|without)\b(?! only)"
+    r"[^.?!,;]{0,30}\b(?:used|opened|worn|fuelled|lit|touched|unpacked|connected|filled|tried|ground|"
+    r"near a canister)\b|\b(?:unworn|untouched|unlit|(?<!not )(?:sealed|wrapped|boxed))\b|"
+    r"\b(?:stays?|still|is|are) in (?:its|their|the) (?:box|boxes|packaging|packing|wrapping|plastic|foil)\b",
     re.IGNORECASE,
 )
 
