@@ -74,6 +74,11 @@ def test_what_was_used_is_read_in_many_words(text: str, used: bool) -> None:
     assert readers.yes_used(text) is used
 
 
+def test_the_end_of_a_question_is_no_town() -> None:
+    found = readers.address("Can I change the address to 5 Bridge St, Cork, T12 AB34?")
+    assert found == {"street": "5 Bridge St", "city": "Cork", "postcode": "T12 AB34"}
+
+
 class _Scored(Intents):
     """Scores that a classifier might give."""
 

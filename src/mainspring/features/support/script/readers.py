@@ -208,7 +208,7 @@ def address(text: str) -> dict[str, str] | None:
     said = re.sub(r"^.*?\b(?:to|is|address:?|at)\b\s+(?=\d|[A-Z])", "", text, count=1)
     compact = code.replace(" ", r"\s*")
     said = re.sub(compact, "", said, flags=re.IGNORECASE)
-    parts = [each.strip(" .") for each in re.split(r"[,\n]", said) if each.strip(" .")]
+    parts = [each.strip(" .?!") for each in re.split(r"[,\n]", said) if each.strip(" .?!")]
     if len(parts) < 2:
         return None
     return {"street": ", ".join(parts[:-1])[:200], "city": parts[-1][:100], "postcode": code}
