@@ -74,7 +74,10 @@ def _definition(file: Path) -> dict[str, Any]:
     try:
         found = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise typer.BadParameter(f"{file} is no YAML: {error}", param_hint="file") from None
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark is not None else ""
+        said = getattr(error, "problem", None) or type(error).__name__
+        raise typer.BadParameter(f"{file} is no YAML{where}: {said}", param_hint="file") from None
     if not isinstance(found, dict) or not isinstance(found.get("name"), str) or not found["name"]:
         raise typer.BadParameter(f"{file} needs the fields of an agent, and its `name`", param_hint="file")
     return found
