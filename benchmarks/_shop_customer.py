@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 FOLDER = Path(__file__).with_name("_support_dialogues")
-FRESH = "fresh.yaml"
+RETOLD = {"fresh": "fresh.yaml", "third": "third.yaml"}
 CUSTOMERS = Path(__file__).parent.parent / "src/mainspring/features/support/sample/customers.csv"
 BYE = "Thank you, goodbye."
 Write = tuple[str, str, tuple[str, ...], str]
@@ -78,15 +78,15 @@ def dialogues() -> list[Dialogue]:
     return found
 
 
-def fresh() -> list[Dialogue]:
-    """The wishes of some of them in other words, by another author: a part of their own."""
+def retold(part: str) -> list[Dialogue]:
+    """The wishes of some of them in other words, by another author (``part``, see ``RETOLD``): a part of their own."""
     by_id = {row["id"]: row for row in _rows()}
-    told = yaml.safe_load((FOLDER / FRESH).read_text(encoding="utf-8"))
-    return [_dialogue({**by_id[row["of"]], **row, "id": f"fresh-{row['of']}"}, "fresh") for row in told]
+    told = yaml.safe_load((FOLDER / RETOLD[part]).read_text(encoding="utf-8"))
+    return [_dialogue({**by_id[row["of"]], **row, "id": f"{part}-{row['of']}"}, part) for row in told]
 
 
 def _rows() -> list[dict[str, Any]]:
-    paths = [path for path in sorted(FOLDER.glob("*.yaml")) if path.name != FRESH]
+    paths = [path for path in sorted(FOLDER.glob("*.yaml")) if path.name not in RETOLD.values()]
     return [row for path in paths for row in yaml.safe_load(path.read_text(encoding="utf-8"))]
 
 

@@ -129,13 +129,19 @@ def figures_of(kept: Mapping[str, Mapping[str, Any]], model: str) -> dict[str, F
             both = [name for name in found if name in middle]
             won = sum(found[name] and not middle[name] for name in both)
             lost = sum(middle[name] and not found[name] for name in both)
-            told = f"{len(both)} pairs: {won} only there, {lost} only in the middle"
-            figures[f"{model}: {place}, against the middle"] = Figure(
-                (won - lost) / max(1, len(both)), "share", "higher", against=told
-            )
+            figures[f"{model}: {place}, against the middle"] = against(len(both), won, lost)
     tokens = float(np.mean([each["tokens"] for each in kept.values()]))
     figures[f"{model}: prompt"] = Figure(tokens, "tokens", "lower", against="mean")
     return figures
+
+
+def against(pairs: int, won: int, lost: int) -> Figure:
+    """A difference of pairs, with its 95 % interval."""
+    n = max(1, pairs)
+    value = (won - lost) / n
+    around = 1.96 * float(np.sqrt(max(0.0, won + lost - (won - lost) ** 2 / n))) / n
+    told = f"{pairs} pairs: {won} only there, {lost} only in the middle, {value - around:.3f} to {value + around:.3f}"
+    return Figure(value, "", "higher", against=told)
 
 
 def main() -> None:

@@ -55,7 +55,7 @@ UNTIMED = {
     "tool_choice_parallel",
     "context_positions",
     "context_tiers",
-    "support_dialogues_fresh",
+    *("support_dialogues_fresh", "support_dialogues_third"),
     "tool_examples",
     "support",
     "written_checks",

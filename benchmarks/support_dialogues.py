@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from _report import Figure, report, skip
-from _shop_customer import Customer, Dialogue, Ledger, dialogues, fresh, judge
+from _shop_customer import RETOLD, Customer, Dialogue, Ledger, dialogues, judge, retold
 from mainspring.core.errors import MainspringError, ModelNotPulled
 from mainspring.core.path import collect
 from mainspring.core.settings import load
@@ -132,7 +132,7 @@ def kept(path: Path) -> dict[str, Held]:
 async def run(arguments: argparse.Namespace) -> None:
     """Hold what is not kept."""
     done = kept(arguments.keep)
-    known = fresh() if arguments.part == "fresh" else dialogues()
+    known = retold(arguments.part) if arguments.part in RETOLD else dialogues()
     todo = [each for each in known if arguments.part in (each.part, "all") and each.id not in done]
     if arguments.dialogue:
         todo = [each for each in known if each.id in arguments.dialogue]
@@ -205,7 +205,7 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, default=Path("support_dialogues.jsonl"))
     parser.add_argument("--home", type=Path)
     parser.add_argument("--model", default=MODEL)
-    parser.add_argument("--part", default="all", choices=("development", "report", "all"))
+    parser.add_argument("--part", default="all", choices=("development", "report", "all", *RETOLD))
     parser.add_argument("--dialogue", nargs="*", default=[])
     parser.add_argument("--minutes", type=float, default=5.0)
     parser.add_argument("--report", action="store_true")

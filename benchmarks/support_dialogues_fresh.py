@@ -34,8 +34,9 @@ def figures(found: Sequence[Held]) -> dict[str, Figure]:
     return made
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def main(part: str = "fresh", told: str = __doc__ or "") -> None:
+    """Hold the dialogues of ``part`` and report them."""
+    parser = argparse.ArgumentParser(description=told, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--keep", type=Path)
     parser.add_argument("--model", default=SMALL, help="a model that is served; the agent asks none")
     parser.add_argument("--minutes", type=float, default=10.0)
@@ -45,13 +46,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         keep = arguments.keep or Path(folder) / "held.jsonl"
         if not arguments.report:
-            more: dict[str, object] = {"home": Path(folder), "keep": keep, "part": "fresh", "dialogue": []}
+            more: dict[str, object] = {"home": Path(folder), "keep": keep, "part": part, "dialogue": []}
             try:
                 asyncio.run(run(argparse.Namespace(**{**vars(arguments), **more})))
             except ModelNotPulled as error:
                 skip(str(error))
         found = list(kept(keep).values())
-    report("support_dialogues_fresh", figures(found))
+    report(f"support_dialogues_{part}", figures(found))
 
 
 if __name__ == "__main__":

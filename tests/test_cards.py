@@ -150,5 +150,16 @@ def test_a_uuid_is_no_card_and_a_card_beside_one_is() -> None:
         ).replace("4111111111111111", cards.PLACEHOLDER)
 
 
+def test_a_uuid_without_dashes_is_no_card() -> None:
+    drawn = random.Random(1)
+    ids = [uuid.UUID(int=drawn.getrandbits(128), version=4).hex for _ in range(60_000)]
+    alike = [each for each in ids if cards.holds(each[:20])]
+    assert alike
+    assert [each for each in ids if cards.holds(f"session-{each}")] == []
+    assert cards.holds(f"{alike[0]} 4111111111111111")
+    # No UUID: it is longer.
+    assert cards.holds(f"4111111111111111{'a' * 17}")
+
+
 def test_groups_of_a_uuid_that_are_digits_alone_are_looked_at() -> None:
     assert cards.holds("41111111-1111-1111-0000-000000000000")

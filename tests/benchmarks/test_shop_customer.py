@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from _shop_customer import BYE, Customer, Dialogue, Ledger, Write, customers, dialogues, judge
+from _shop_customer import BYE, RETOLD, Customer, Dialogue, Ledger, Write, customers, dialogues, judge, retold
 from mainspring.features.support.shop.sqlite import SqliteShop
 
 
@@ -31,6 +31,18 @@ def test_the_dialogues_are_whole() -> None:
         assert each.expect in ("done", "refused", "passed_on", "answered", "kept", "any_of"), each.id
         for pattern in [*each.say, *each.never]:
             re.compile(pattern)
+
+
+def test_wishes_that_are_told_again_are_those_of_the_files() -> None:
+    known = {each.id: each for each in dialogues()}
+    for part, count in (("fresh", 70), ("third", 100)):
+        found = retold(part)
+        assert len(found) == len({each.id for each in found}) == count
+        for each in found:
+            first = known[each.id.removeprefix(f"{part}-")]
+            assert each.says != first.says
+            assert (each.expect, each.writes, each.part) == (first.expect, first.writes, part)
+    assert set(RETOLD) == {"fresh", "third"}
 
 
 def test_customers_answer_what_is_asked() -> None:

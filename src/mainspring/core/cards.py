@@ -25,7 +25,10 @@ _SHAPE = re.compile(rf"(?<![0-9A-Za-z])(?=([2-6][0-9](?:{SEPARATOR}?[0-9]){{11,1
 _MAYBE = re.compile(rf"[2-6][0-9](?:{SEPARATOR}?[0-9]){{11}}")
 # The same in JSON, where separators beyond ASCII may be escaped.
 _MAYBE_JSON = re.compile(rf"[2-6][0-9](?:(?:{SEPARATOR}|\\u[0-9a-f]{{4}})?[0-9]){{11}}")
-_UUID = re.compile(r"(?<![0-9A-Za-z])[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}(?![0-9A-Za-z])")
+# With its dashes, or without them.
+_UUID = re.compile(
+    r"(?<![0-9A-Za-z])[0-9A-Fa-f]{8}(?:(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}|[0-9A-Fa-f]{24})(?![0-9A-Za-z])"
+)
 _UUID_LENGTH = 36
 # Texts up to this many characters are scanned by regular expressions; longer ones by arrays.
 _LONG = 4_096

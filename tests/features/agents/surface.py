@@ -22,9 +22,11 @@ SURFACE = Surface(
     },
     remote=(
         "agents list",
+        "agents delete a",
         "agents run a hello",
         "agents draft shop,clerk,orders",
     ),
+    elsewhere=("agents save",),
     without_json={
         "agents show": WRITES,
     },

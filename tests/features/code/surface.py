@@ -32,6 +32,11 @@ SURFACE = Surface(
         "code workspaces",
         "code index .",
         "code remove a",
+        "code complete good.md --line 1",
+        "code explain good.md",
+        "code fix good.md",
+        "code test good.md",
+        "code document good.md",
     ),
     without_json={
         "code lsp": SERVES,

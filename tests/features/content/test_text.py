@@ -151,6 +151,16 @@ def test_questions_of_the_brief_come_first_and_nothing_else_is_no_plan() -> None
         of_headings(Brief("bikes"), [])
 
 
+def test_a_question_that_names_nothing_is_asked_of_the_topic() -> None:
+    questions = ("How long do I have?", "What does the label cost?", "How long are grinders in use?")
+    plan = of_headings(Brief("Returning a grinder", questions=questions), [])
+    assert [(each.heading, each.questions[0]) for each in plan.sections] == [
+        ("How long do I have?", "Returning a grinder: How long do I have?"),
+        ("What does the label cost?", "What does the label cost?"),
+        ("How long are grinders in use?", "How long are grinders in use?"),
+    ]
+
+
 def test_headings_lose_numbers_and_plain_words() -> None:
     assert clean_heading("Handbook > 4.2 Carrying over") == "Carrying over"
     assert clean_heading("Handbook > Introduction") == "Handbook"

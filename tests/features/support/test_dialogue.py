@@ -163,3 +163,41 @@ async def test_of_a_long_message_the_beginning_and_the_end_are_read(
     if "LS-21422" in text:
         assert "postcode" in answer
         assert "Shall I cancel order LS-21422?" in await alice.say(WHO)
+
+
+async def test_an_order_whose_wish_nobody_understands_is_told(tmp_path: Path) -> None:
+    ben = Customer(tmp_path)
+    await ben.say("Anything new about LS-21386?")
+    said = await ben.say("my email is ben.okafor@post.example, my postcode is TS1 8HD")
+    assert "Order LS-21386 of" in said
+    assert said.endswith("What can I do about it?")
+
+
+async def test_a_refund_of_what_did_not_come_back_begins_with_its_return(tmp_path: Path) -> None:
+    pavel = Customer(tmp_path)
+    await pavel.say("When will I get my money for the grinder, LS-20976?")
+    said = await pavel.say("my email is pavel.horak@post.example, my postcode is NW1 2EF")
+    assert "no return for order LS-20976 yet: I can open one" in said
+    assert "used" in said
+    assert "engrav" in (await pavel.say("no, it is sealed")).lower()
+
+
+async def test_who_does_not_say_who_they_are_gets_what_everybody_may_know(tmp_path: Path) -> None:
+    stranger = Customer(tmp_path)
+    question = "My torch is cheaper elsewhere, do you match that?"
+    assert "postcode" in await stranger.say(question)
+    await stranger.say("I would rather not say.")
+    said = await stranger.say("I would rather not say.")
+    assert f"The handbook on {question!r}." in said
+    assert "colleague" in said
+    # Who names an order is told nothing about it.
+    other = Customer(tmp_path)
+    await other.say("Is LS-21422 shipped?")
+    await other.say("I would rather not say.")
+    assert "handbook" not in await other.say("I would rather not say.")
+
+
+async def test_to_ask_how_complaints_are_made_is_no_complaint(tmp_path: Path) -> None:
+    asked = Customer(tmp_path)
+    assert "The handbook" in await asked.say("Which address do I send a complaint to?")
+    assert "colleagues" in await asked.say("This is a complaint! Nobody answers me.")

@@ -8,6 +8,7 @@ import pytest
 
 from mainspring.agents.choice.base import Steps
 from mainspring.features.support.dialogue.intents import Intents
+from mainspring.features.support.script import readers
 from mainspring.features.support.script.shop import SCRIPT
 
 NO_STEPS = cast(Steps, None)
@@ -29,11 +30,53 @@ NO_STEPS = cast(Steps, None)
         ("I ask you to erase everything that you hold on me", "create_ticket"),
         ("I paid more for express and want that extra back", "create_ticket"),
         ("It costs less elsewhere now", "request_price_match"),
+        ("LS-20608 is unused. Can I still get a refund?", "start_return"),
+        ("The stove of LS-20902 may come back", "start_return"),
+        ("LS-21207 was never opened, I'd hand it back", "start_return"),
+        ("I'd like a refund of the gift card that I bought in LS-20857", "start_return"),
+        ("My account was taken over", "create_ticket"),
+        ("I see an order that I did not make", "create_ticket"),
+        ("Can I have a replacement while you look for LS-21083?", "create_ticket"),
+        # What would be done, what a thing costs, and other people's sending are questions.
+        ("If a parcel comes broken, what do you need of me?", ""),
+        ("What happens if my order arrives damaged?", ""),
     ],
 )
 async def test_a_pattern_decides(text: str, tool: str) -> None:
     (wish,) = await Intents(SCRIPT, None).wishes(text, NO_STEPS)
     assert (wish.tool, wish.way) == (tool, "rule")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Who pays for sending a broken thing back?",
+        "How many days until you send it back?",
+        "Can I still return coffee?",
+    ],
+)
+async def test_a_question_about_returns_is_none(text: str) -> None:
+    assert await Intents(SCRIPT, None).wishes(text, NO_STEPS) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "used"),
+    [
+        ("Sealed", False),
+        ("It is still in its box", False),
+        ("Neither has been opened", False),
+        ("nobody has touched them", False),
+        ("It was not sealed, I have used it", True),
+        ("I have worn it once", True),
+    ],
+)
+def test_what_was_used_is_read_in_many_words(text: str, used: bool) -> None:
+    assert readers.yes_used(text) is used
+
+
+def test_the_end_of_a_question_is_no_town() -> None:
+    found = readers.address("Can I change the address to 5 Bridge St, Cork, T12 AB34?")
+    assert found == {"street": "5 Bridge St", "city": "Cork", "postcode": "T12 AB34"}
 
 
 class _Scored(Intents):

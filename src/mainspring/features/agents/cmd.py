@@ -1,9 +1,10 @@
-"""``mainspring agents``: the agents of a running server; ask one, and draft the playbook of a new one."""
+"""``mainspring agents``: the agents of a running server; save, ask and delete them, and draft their playbooks."""
 
 from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -11,9 +12,9 @@ import typer
 
 from mainspring.command import START, Command
 from mainspring.terminal import show
-from mainspring.terminal.remote import Server
+from mainspring.terminal.remote import Server, ServerLacks
 
-app = typer.Typer(help="List, show and ask agents of a running server; draft playbooks.", no_args_is_help=True)
+app = typer.Typer(help="List, show, save and ask agents of a running server; draft playbooks.", no_args_is_help=True)
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output")]
 Name = Annotated[str, typer.Argument(help="The agent's name, from `mainspring agents list`")]
 
@@ -30,7 +31,9 @@ def list_agents(context: typer.Context, as_json: AsJson = False) -> None:
     if as_json:
         show.as_json(found)
     elif not found:
-        print("No agents yet: agents.definitions and agents.modules in the configuration name some.")
+        print(
+            "No agents yet: `mainspring agents save FILE` adds one, and so do agents.definitions in the configuration."
+        )
     else:
         rows = [(each["id"], each["source"], str(each["version"]), each["description"][:80]) for each in found]
         show.table(("NAME", "SOURCE", "VERSION", "DESCRIPTION"), rows)
@@ -40,6 +43,51 @@ def list_agents(context: typer.Context, as_json: AsJson = False) -> None:
 def show_agent(context: typer.Context, name: Name) -> None:
     """Show an agent with its definition, as JSON."""
     show.as_json(Server.of(context).call("GET", f"/v1/agents/{quote(name, safe='')}"))
+
+
+@app.command()
+def save(
+    context: typer.Context,
+    file: Annotated[
+        Path, typer.Argument(help="A definition in YAML or JSON, with its `name`", exists=True, dir_okay=False)
+    ],
+    note: Annotated[str, typer.Option(help="What is new in this version")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Add an agent from a file, or a new version of it. It is served at once."""
+    definition = _definition(file)
+    name, server = definition["name"], Server.of(context)
+    body = {"definition": definition, "note": note}
+    try:
+        made = server.call("POST", f"/v1/agents/{quote(name, safe='')}", body)
+    except ServerLacks:
+        made = server.call("POST", "/v1/agents", body)
+    show.done(
+        f'{name} is served, version {made["version"]}: `mainspring agents run {name} "..."` asks it.', made, as_json
+    )
+
+
+def _definition(file: Path) -> dict[str, Any]:
+    """The definition in a file. Raises ``BadParameter`` for what is none."""
+    import yaml
+
+    try:
+        found = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark is not None else ""
+        said = getattr(error, "problem", None) or type(error).__name__
+        raise typer.BadParameter(f"{file} is no YAML{where}: {said}", param_hint="file") from None
+    if not isinstance(found, dict) or not isinstance(found.get("name"), str) or not found["name"]:
+        raise typer.BadParameter(f"{file} needs the fields of an agent, and its `name`", param_hint="file")
+    return found
+
+
+@app.command()
+def delete(context: typer.Context, name: Name, as_json: AsJson = False) -> None:
+    """Delete an agent with all its versions."""
+    found = Server.of(context).call("DELETE", f"/v1/agents/{quote(name, safe='')}")
+    show.done(f"{name} is deleted.", found, as_json)
 
 
 @app.command()

@@ -49,7 +49,7 @@ def of_headings(brief: Brief, hits: Sequence[Hit]) -> Plan:
 
     The brief's own questions come first, each in a section of its own. Raises ``InvalidRequest`` if there is neither.
     """
-    own = [PlannedSection(heading_of(question), (question,)) for question in brief.questions][:MOST_SECTIONS]
+    own = [PlannedSection(heading_of(each), (whole(brief, each),)) for each in brief.questions][:MOST_SECTIONS]
     groups = _groups(hits, brief)
     for each in groups:
         # A heading below which much is found is more of a section than one with a single passage.
@@ -70,6 +70,12 @@ def of_headings(brief: Brief, hits: Sequence[Hit]) -> Plan:
             param="topic",
         )
     return Plan(title_of(brief), tuple(sections), "questions" if own and not found else "headings")
+
+
+def whole(brief: Brief, question: str) -> str:
+    """A question of the brief as it is searched for: one that names nothing ("How long do I have?") with the topic."""
+    said = terms.content(question)
+    return question if len(said) > 1 or said & terms.content(brief.topic) else f"{brief.topic}: {question}"
 
 
 def asked(brief: Brief, heading: str) -> str:

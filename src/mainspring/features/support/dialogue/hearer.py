@@ -32,7 +32,7 @@ class Hearer:
         dialogue.entities.update(stated)
         if self.script.escalate and hearing.wants_person(text):
             return self._hand_over(dialogue, f"The customer asks for a person: {text}")
-        if hearing.angry(text):
+        if hearing.angry(text) and not hearing.asks_how_to_complain(text):
             dialogue.angry += 1
             if self.script.escalate and dialogue.angry >= _TRIES:
                 return self._hand_over(dialogue, f"The customer is upset: {text}")
@@ -206,13 +206,22 @@ class Hearer:
             return False
         dialogue.misses += 1
         if hearing.no(text) or hearing.bye(text) or (dialogue.misses >= _TRIES and self.script.escalate):
-            dialogue.tasks = []
-            dialogue.said.append(
-                self.script.words.offer_person if self.script.escalate else self.script.words.abilities
-            )
-            dialogue.ask("person" if self.script.escalate else "")
+            self._unknown(dialogue)
             dialogue.misses = 0
         return True
+
+    def _unknown(self, dialogue: Dialogue) -> None:
+        """Who does not say who they are gets what is said to everybody, and the offer of a person."""
+        question = next((each.text for each in dialogue.tasks if each.text), "")
+        dialogue.tasks = []
+        dialogue.ask("person" if self.script.escalate else "")
+        dialogue.said.append(self.script.words.offer_person if self.script.escalate else self.script.words.abilities)
+        if self.script.search and question.rstrip().endswith("?") and not self._about(question):
+            dialogue.calls = [Called(self.script.search, "search", question)]
+
+    def _about(self, text: str) -> bool:
+        """Whether a text names something of a customer's."""
+        return any(read(text) is not None for read in self.script.readers.values())
 
     async def _wishes(self, dialogue: Dialogue, text: str, stated: dict[str, Any], steps: Steps, *, able: bool) -> None:
         """What the message asks for, if it answers no question."""
@@ -236,8 +245,19 @@ class Hearer:
             self._take(dialogue, wishes, stated, front=front)
         elif dialogue.angry and self.script.escalate:
             self._hand_over(dialogue, f"The customer is upset: {text}")
+        elif not able and not dialogue.tasks and self._names_one(stated) and self.intents.tells(text):
+            # To tell of it says more than that nothing was understood.
+            dialogue.way.append(f"wish:{self.script.about}:named")
+            doing = self._opened(dialogue, Wish(self.script.about, text, 0.0, "named"), stated)
+            doing.guessed = True
+            dialogue.add(doing)
         elif not able and not dialogue.tasks and not stated and self.script.search and len(text.split()) > 2:
             dialogue.calls = [Called(self.script.search, "search", text)]
+
+    def _names_one(self, stated: dict[str, Any]) -> bool:
+        """Whether something is named that the task ``about`` tells of."""
+        about = self.script.about
+        return bool(about) and any(slot.entity and slot.name in stated for slot in self.script.task(about).slots)
 
     def _again(self, dialogue: Dialogue, text: str, stated: dict[str, Any]) -> bool:
         """Whether the message asks the last task about something else: "and the other one?"."""

@@ -117,6 +117,16 @@ def angry(text: str) -> bool:
     return shouted or _ANGRY.search(text) is not None
 
 
+_HOW_TO_COMPLAIN = re.compile(
+    r"^\W*(?:where|how|who|whom|what|which)\b[^?]*\bcomplain(?:t|ts)?\b[^?]*\?", re.IGNORECASE
+)
+
+
+def asks_how_to_complain(text: str) -> bool:
+    """Whether it asks how complaints are made, which is no complaint."""
+    return _HOW_TO_COMPLAIN.match(text) is not None
+
+
 def hello(text: str) -> bool:
     return _HELLO.match(text) is not None
 

@@ -30,6 +30,17 @@ _WHO = re.compile(
     re.IGNORECASE,
 )
 """Words of a clause that only says who the customer is: "my postcode is MB4 2QT"."""
+_BY_THE_WAY = re.compile(
+    r"\b(?:still|also|please|just|now|maybe|perhaps|possibly|then|really|actually|kindly|simply) ", re.I
+)
+"""Words that patterns need not know: "may I still send it back"."""
+_SUPPOSES = re.compile(
+    r"^\W*(?:if|in case|suppose|supposing|assuming)\b[^?]{0,200}\b(?:what|how|who|when|where|do|does|must|am|is|are)\b"
+    r"[^?]{0,200}\?|"
+    r"\bwhat (?:happens|(?:do|should|must|shall) i do) (?:if|when)\b",
+    re.IGNORECASE,
+)
+"""What would be done in a case that may come: a question about policies."""
 _SEARCH = "search"
 
 
@@ -75,11 +86,14 @@ class Intents:
         return [wish] if wish is not None else []
 
     async def _wish(self, text: str, steps: Steps, least: float) -> Wish | None:
-        for task, patterns in self._patterns:
-            if self._allowed(task, text) and any(each.search(text) for each in patterns):
-                return Wish(task.tool, text, 1.0, "rule")
-        scores = await self.scores(text, steps)
         about = any(read(text) is not None for read in self._about)
+        if self._script.search and not about and _SUPPOSES.search(text):
+            return Wish("", text, 1.0, "rule")
+        for said in dict.fromkeys((text, _BY_THE_WAY.sub("", text))):
+            for task, patterns in self._patterns:
+                if self._allowed(task, said) and any(each.search(said) for each in patterns):
+                    return Wish(task.tool, text, 1.0, "rule")
+        scores = await self.scores(text, steps)
         for name in sorted(scores, key=lambda each: -scores[each]):
             if name == _SEARCH and about:
                 # Who names an order asks about it, and not about policies.
@@ -105,6 +119,10 @@ class Intents:
 
         made: dict[str, float] = await steps.value("wishes", {"text": text, "tasks": self._names}, find)
         return dict(made)
+
+    def tells(self, text: str) -> bool:
+        """Whether a message may ask for something: it is more than who the customer is."""
+        return any(self._tells(each) for each in _CLAUSES.split(text))
 
     def _tells(self, clause: str) -> bool:
         """Whether a clause may ask for something: it is more than who the customer is."""

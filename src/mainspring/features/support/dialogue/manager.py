@@ -174,7 +174,12 @@ class Manager:
         self._finish(dialogue)
         following = task.follow(result) if task.follow is not None else None
         if following is not None and not dialogue.tasks:
-            dialogue.add(Open(following[0], dict(following[1])))
+            text = dialogue.last.text if dialogue.last else ""
+            read = {slot.name: slot.read for slot in self.script.task(following[0]).slots if slot.read and text}
+            stated = {name: value for name, each in read.items() if (value := each(text)) is not None}
+            dialogue.add(Open(following[0], stated | dict(following[1]), text))
+        elif dialogue.last is not None and dialogue.last.guessed:
+            dialogue.said.append(self.script.words.what_about)
 
     def _lacking(self, dialogue: Dialogue, slot: str, said: str) -> None:
         """A tool asks for another value of a slot."""

@@ -17,7 +17,7 @@ Purpose = Literal["identify", "options", "check", "act", "approve", "search", "e
 @dataclass(slots=True)
 class Open:
     """A task under way. ``check`` is the result of its check (None: it was not checked). ``text`` is how the customer
-    asked for it."""
+    asked for it; ``guessed``: nobody knows what is wanted of what it names."""
 
     tool: str
     slots: dict[str, Any] = field(default_factory=dict)
@@ -25,6 +25,7 @@ class Open:
     check: Any = None
     confirmed: bool = False
     excluded: list[Any] = field(default_factory=list)
+    guessed: bool = False
 
 
 @dataclass(slots=True)

@@ -99,9 +99,11 @@ class Identity:
 class Script:
     """A whole dialogue.
 
-    ``readers`` are the entities that each message is read for, by name. ``search`` is the tool for questions of
-    knowledge (``query`` its argument, ``questions`` examples), ``escalate`` the tool that hands over to people, with
-    the argument ``reason``; empty: there is none. ``people`` are all tools that pass something on to people.
+    ``readers`` are the entities that each message is read for, by name. ``about`` is the task that tells of an
+    entity: it serves messages that name one, where nobody knows what is wanted (empty: there is none). ``search``
+    is the tool for questions of knowledge (``query`` its argument, ``questions`` examples), ``escalate`` the tool
+    that hands over to people, with the argument ``reason``; empty: there is none. ``people`` are all tools that
+    pass something on to people.
 
     The others read results: ``refused`` whether the tool has refused by a policy, ``missing`` the slot that it asks for
     instead (empty: none), ``needs_approval`` whether a person must approve, ``unidentified`` whether the customer must
@@ -113,6 +115,7 @@ class Script:
     identity: Identity | None
     readers: Mapping[str, Read]
     words: Words
+    about: str = ""
     search: str = ""
     query: str = "question"
     questions: tuple[str, ...] = ()

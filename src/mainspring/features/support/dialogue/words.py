@@ -26,6 +26,7 @@ class Words:
     confirm_again: str = "Please answer yes or no: {question}"
     approval: str = "A colleague must approve this first. I have asked for it, and it is done once they agree."
     failed: str = "I am sorry, that did not work just now."
+    what_about: str = "What can I do about it?"
     nothing_listed: str = "I find nothing that this can be done for."
     sorry: str = "I am sorry about the trouble."
     names: tuple[tuple[str, str], ...] = (

@@ -59,7 +59,8 @@ ADDRESS_RULES = (
     r"\bwrong (?:delivery |shipping )?address\b",
 )
 NO_RETURN = (
-    r"\b(policy|policies|how (long|many days)|can i still)\b.*\?$|"
+    r"^(?!.*\bLS[- ]?\d{5}).*\b(policy|policies|how (long|many days)|can i still)\b.*\?$|"
+    r"\b(?:who pays|pay for|cost|costs|charge)\b[^.?!]*\?|"
     r"\bdifference\b|\bsecond look\b|\bexpress\b.{0,20}\b(charge|fee)|"
     r"\b(sent|posted|gave|given) (it|them|the \w+) back\b|\b(already|have) returned\b|\brefused my\b"
 )
@@ -68,7 +69,10 @@ NO_REPAIR = (
     r"\b(?:would|could|can|will) you (?:repair|mend|fix)\b|"
     r"\bcost if\b|\bopening hours\b|\bwhen (are|is) .{0,20}open\b"
 )
-NO_CARD = r"\bhow (?:long|many)\b|\b(together|combine|lost|stolen|block|restore|replace)\b|\bcan i (use|pay|buy)\b"
+NO_CARD = (
+    r"\bhow (?:long|many)\b|\b(together|combine|lost|stolen|block|restore|replace)\b|"
+    r"\b(refund|return|money back)\b|\bcan i (use|pay|buy)\b"
+)
 RETURN_RULES = (
     r"\b(?:want|like|get|give me) my money back\b",
     r"\b(?:would|i'?d) like a refund\b|\bwant a refund\b",
@@ -94,6 +98,8 @@ RETURN_RULES = (
     r"\b(?:can|could|would|will) you (?:take|have) (?:it|this|them|these|the \w+) back\b|\bplease take back\b",
     r"\b(?:can|could|may) (?:i|we) (?:get|have) (?:a refund|my money back|the money back|the money for)\b",
     r"\b(?:want|like) (?:it|this|that|them|these) refunded\b",
+    r"\b(?:can|could|may|shall|should) (?:come|go) back\b",
+    r"(?<!you )\b(?:send|give|hand|bring|post)(?:ing)?\b(?! (?:me|us)\b)[^.?!]{0,25}\bback\b(?! to (?:me|us)\b)",
 )
 EXCHANGE_RULES = (
     r"\b(?:exchange|swap|change)\b[^.?!]{0,40}\b(?:size|small(?:er)?|medium|large(?:r)?|bigger|xl|for an? (?:s|m|l))\b",
@@ -164,6 +170,11 @@ LEAVE_RULES = (
     r"\b(?:formal|official) complaint\b|\bmake a complaint\b",
     r"\b(?:delete|erase|remove|forget)\b[^.?!]{0,20}\b(?:everything|all)\b[^.?!]{0,25}\b(?:hold|have|know|store|keep)\b",
     r"\b(?:refund|give|want|return)\b[^.?!]{0,20}\b(?:that|the|this) (?:extra|surcharge|supplement)\b",
+    r"\bhack(?:ed|ers?)\b|\b(?:account|password)\b[^.?!]{0,30}\b(?:compromised|stolen|taken over)\b",
+    r"\b(?:orders?|purchases?)\b[^.?!]{0,30}\bi (?:have |had )?(?:never|not|didn'?t|did not|haven'?t) "
+    r"(?:plac\w+|ma[dk]e|order\w*|buy|bought)\b",
+    r"\b(?:send|ship|dispatch|replacement|new ones?|another one)\b[^.?!]{0,40}\b"
+    r"(?:in the meantime|meanwhile|while (?:you|they|it))\b",
     r"\b(?:hacked|got into|broke into|using|used) my account\b|\b(?:somebody|someone) else\b[^.?!]{0,15}\bcheck\b",
 )
 """What people decide: the message itself is passed on."""

@@ -34,8 +34,10 @@ _SIZE_ALONE = re.compile(r"^\W*(?:an?\s+)?(s|m|l|xl)\W*$", re.IGNORECASE)
 
 
 _UNUSED = re.compile(
-    r"\b(?:never|not|nothing|none|isn'?t|wasn'?t|hasn'?t|haven'?t|without)\b(?! only)[^.?!,;]{0,30}"
-    r"\b(?:used|opened|worn|fuelled|connected|filled|tried|ground|near a canister)\b|\bunworn\b|\bnever worn\b",
+    r"\b(?:never|not|nothing|none|neither|nobody|no one|isn'?t|wasn'?t|hasn'?t|haven'?t|without)\b(?! only)"
+    r"[^.?!,;]{0,30}\b(?:used|opened|worn|fuelled|lit|touched|unpacked|connected|filled|tried|ground|"
+    r"near a canister)\b|\b(?:unworn|untouched|unlit|(?<!not )(?:sealed|wrapped|boxed))\b|"
+    r"\b(?:stays?|still|is|are) in (?:its|their|the) (?:box|boxes|packaging|packing|wrapping|plastic|foil)\b",
     re.IGNORECASE,
 )
 
@@ -206,7 +208,7 @@ def address(text: str) -> dict[str, str] | None:
     said = re.sub(r"^.*?\b(?:to|is|address:?|at)\b\s+(?=\d|[A-Z])", "", text, count=1)
     compact = code.replace(" ", r"\s*")
     said = re.sub(compact, "", said, flags=re.IGNORECASE)
-    parts = [each.strip(" .") for each in re.split(r"[,\n]", said) if each.strip(" .")]
+    parts = [each.strip(" .?!") for each in re.split(r"[,\n]", said) if each.strip(" .?!")]
     if len(parts) < 2:
         return None
     return {"street": ", ".join(parts[:-1])[:200], "city": parts[-1][:100], "postcode": code}

@@ -55,6 +55,13 @@ def _late(result: Any) -> tuple[str, Mapping[str, Any]] | None:
     return "report_parcel", {"order_number": result["order_number"], "problem": "late"}
 
 
+def _none_yet(result: Any) -> tuple[str, Mapping[str, Any]] | None:
+    """Who asks for the refund of an order that is there, and of which nothing came back, wants to return something."""
+    if not isinstance(result, Mapping) or not result.get("returnable"):
+        return None
+    return "start_return", {"order_number": result["order_number"]}
+
+
 _PRICED = r"\bwhat (?:does|do|would|is)\b[^.?!]{0,30}\b(?:cost|price|charge)|\bhow much (?:is|does|do|would) an?\b"
 _PACKED = ("placed", "packing", "pre_order", "checking")
 _THERE = ("delivered", "returned")
@@ -84,6 +91,7 @@ TASKS = (
         examples.REFUND,
         patterns.REFUND_RULES,
         slots=(slots.order("returned", "cancelled"),),
+        follow=_none_yet,
     ),
     Task(
         "repair_status",
@@ -193,6 +201,7 @@ SCRIPT = Script(
         ),
         off_topic="I can only help with Larkfield's products and orders.",
     ),
+    about="get_order",
     search="search_policies",
     questions=examples.QUESTIONS,
     escalate="escalate",

@@ -176,7 +176,9 @@ class Reading:
             )
             return told(said, order_number=order.number)
         if not order.returns:
-            return told(f"There is no return for order {order.number}.", order_number=order.number)
+            there = order.state == "delivered"
+            said = f"There is no return for order {order.number}{' yet: I can open one' if there else ''}."
+            return told(said, order_number=order.number, returnable=there)
         lines = [_returned(each, order) for each in order.returns]
         return told(" ".join(lines), order_number=order.number, returns=order.returns)
 
