@@ -76,9 +76,10 @@ class FairThreads(ThreadPoolExecutor):
         try:
             super().submit(self._run, name, lane, job)
         except RuntimeError:
-            left: _Job | None = job
-            while (left := self._next(name, lane, left)) is not None:
+            ended = job
+            while (left := self._next(name, lane, ended)) is not None:
                 left.future.cancel()
+                ended = left
             raise
         return job.future
 
