@@ -57,11 +57,12 @@ _OTHER = re.compile(
     re.IGNORECASE,
 )
 _AMENDS = re.compile(
-    r"\S.{8,}?\b(?:actually,? no|no,? wait|wait,? no|no,? sorry|"
-    r"scratch that|correction|sorry,? i mean|no,? i mean)\b[,:;]?"
-    r"\s*(.{4,})",
+    r"\b(?:actually,? no|no,? wait|wait,? no|no,? sorry|scratch that|correction|sorry,? i mean|no,? i mean)\b"
+    r"[,:;]?\s{0,9}(?=.{4})",
     re.IGNORECASE | re.DOTALL,
 )
+# A correction corrects so many characters at the least.
+_AMENDED = 9
 _HELP = re.compile(
     r"^\W*(help|what can you do|how can you help|can you help( me)?|i need (some )?help|what do you do)\b[^.]{0,30}$",
     re.IGNORECASE,
@@ -118,7 +119,7 @@ def angry(text: str) -> bool:
 
 
 _HOW_TO_COMPLAIN = re.compile(
-    r"^\W*(?:where|how|who|whom|what|which)\b[^?]*\bcomplain(?:t|ts)?\b[^?]*\?", re.IGNORECASE
+    r"^\W{0,40}(?:where|how|who|whom|what|which)\b[^?]{0,200}\bcomplain(?:t|ts)?\b[^?]{0,200}\?", re.IGNORECASE
 )
 
 
@@ -151,8 +152,9 @@ def other_one(text: str) -> bool:
 def amended(text: str) -> str:
     """What is meant where a message corrects itself ("the jacket. No, sorry, I mean the rucksack"): the sentence of
     the correction; all of it otherwise."""
-    found = _AMENDS.search(text)
-    return re.split(r"(?<=[.!?])\s", found[1], maxsplit=1)[0] if found else meant(text)
+    begin = len(text) - len(text.lstrip())
+    found = next((each for each in _AMENDS.finditer(text) if each.start() - begin >= _AMENDED), None)
+    return re.split(r"(?<=[.!?])\s", text[found.end() :], maxsplit=1)[0] if found else meant(text)
 
 
 def bare(text: str) -> bool:
