@@ -34,7 +34,7 @@ _ASKS = re.compile(
 # Computed quantities, and parts of statements named by their role, are in no document in these words.
 _COMPUTED = re.compile(
     r"\b(?:increases?|decreases?|changes?|ratio|difference|average|mean|total|sum|percentage|growth|proportion|net)\b"
-    r"|\bhow (?:much|many) (?:more|fewer|less|longer|larger|smaller|higher|lower|older|younger)\b.*\bthan\b",
+    r"|\bhow (?:much|many) (?:more|fewer|less|longer|larger|smaller|higher|lower|older|younger)\b.{0,300}\bthan\b",
     re.IGNORECASE,
 )
 # Words that precede a noun, or the word in front of a noun.

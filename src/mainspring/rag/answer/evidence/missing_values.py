@@ -26,7 +26,8 @@ _SPELT = (
     "half|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|twenty|thirty|forty|fifty|sixty|seventy"
     "|eighty|ninety|hundred|thousand|million"
 )
-_DIGITS = rf"(?:(?<![\w.])\d+(?:[.,]\d+)*[\s-]?|\b(?:{_SPELT})(?: an?)?[\s-])"
+# No number has more parts; without a bound "1,1,1,..." would be read to its end from each of them.
+_DIGITS = rf"(?:(?<![\w.])\d+(?:[.,]\d+){{0,9}}[\s-]?|\b(?:{_SPELT})(?: an?)?[\s-])"
 _CURRENCIES = (
     r"[£$€¥₹₽₩₺₫฿₴₪]|\b(?:usd|eur|gbp|chf|aud|cad|nzd|sek|nok|dkk|pln|inr|jpy|cny|kr|rs|zł)\b"
     rf"|(?:\d|\b(?:{_SPELT})) (?:pounds?|dollars?|euros?|cents?|pence|francs?|rupees?|yen|yuan|kron(?:or|er|a|e))\b"
@@ -46,8 +47,11 @@ _SOUND = re.compile(rf"{_DIGITS}(?:db|decibels?)\b", re.IGNORECASE)
 _PHONE = re.compile(
     r"(?<![\w.,-])(?:\+|\(?\d)(?:[\s().\-–/]{0,2}\d){6,}|\b(?:ext(?:ension)?|extn)\.?:? ?\d{2,}", re.IGNORECASE
 )
-_EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+|\b[\w.+-]+ ?[\[(]at[\])] ?[\w-]+")
-_WEB = re.compile(r"https?://|\bwww\.|\b[\w-]+\.(?:com|org|net|io|dev|edu|gov|co|uk|eu|de|fr|info)\b", re.IGNORECASE)
+# They begin where a word does: from each of its letters a long one would take the square of its length.
+_EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]+(?:@[\w-]+(?:\.[\w-]+)+| ?[\[(]at[\])] ?[\w-]+)")
+_WEB = re.compile(
+    r"https?://|\bwww\.|(?<![\w-])[\w-]+\.(?:com|org|net|io|dev|edu|gov|co|uk|eu|de|fr|info)\b", re.IGNORECASE
+)
 
 # What the question asks for, what gives it, and words in whose row of a table any number gives it.
 _CONTACTS = (
@@ -56,7 +60,7 @@ _CONTACTS = (
     (re.compile(r"\bweb ?site address\b|\bweb address\b|\burl\b", re.IGNORECASE), _WEB),
 )
 # A cell of a table that is a number by itself; the header may say of what.
-_CELL = re.compile(r"(?:^|[|:])\s*\d[\d,]*(?:\.\d+)?\s*(?:\||$)", re.MULTILINE)
+_CELL = re.compile(r"(?:^[^\S\n]*|[|:]\s*)\d[\d,]*(?:\.\d+)?\s*(?:\||$)", re.MULTILINE)
 _DIMENSIONS = (
     (
         re.compile(r"\bhow heavy\b|\bweighs?\b|\bweight\b", re.IGNORECASE),

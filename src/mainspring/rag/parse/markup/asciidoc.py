@@ -26,7 +26,7 @@ _LINK = re.compile(r"(?:link:)?(?:https?|ftp|mailto|irc):[^\s\[\]]*\[([^\]]*)\]|
 _MANUAL = re.compile(r"\blink(?:git|man)?:([\w.-]+)\[(\d\w*)\]")
 _CROSS = re.compile(r"<<([^,>]+)(?:,\s*([^>]+))?>>|xref:([^\[\s]+)\[([^\]]*)\]")
 _MACRO = re.compile(r"\b(?:footnote|kbd|btn|menu|pass|stem|indexterm2?|icon|anchor):[\w#]*\[([^\]]*)\]")
-_ANCHOR = re.compile(r"\[\[[^\]]+\]\]|\(\(\(.+?\)\)\)")
+_ANCHOR = re.compile(r"\[\[[^\]]{1,300}\]\]|\(\(\(.{1,300}?\)\)\)")
 _REFERENCE = re.compile(r"\{([\w-]+)\}")
 _REFERENCES = {
     "empty": "", "nbsp": " ", "plus": "+", "asterisk": "*", "caret": "^", "tilde": "~", "apostrophe": "'", "sp": " ",
