@@ -79,7 +79,7 @@ _KINDS: Mapping[Talk, tuple[str, ...]] = {
     "able": _ABLE,
 }
 _PATTERNS: Mapping[Talk, re.Pattern[str]] = {
-    kind: re.compile(rf"\s*{_LEAD}(?:{'|'.join(patterns)})(?:\s*[?.!…]+)?\s*", re.IGNORECASE)
+    kind: re.compile(rf"\A\s*{_LEAD}(?:{'|'.join(patterns)})(?:\s*[?.!…]+)?\s*", re.IGNORECASE)
     for kind, patterns in _KINDS.items()
 }
 _BEFORE = re.compile(

@@ -65,6 +65,8 @@ _LETTERS, _SPELLING = 5, 0.8
 # Beside a name, shorter nouns count as well.
 _SHORT_LETTERS = 4
 _PASSAGES, _DOCUMENTS, _WORDS = 12, 3, 160
+# More nouns are a text that was pasted; each is compared with each word of the passages.
+_MOST_NOUNS = 64
 # If the question names something, this many chunks with the best passages are checked.
 _NEAR = 5
 
@@ -111,7 +113,7 @@ async def _unspoken(
 ) -> tuple[ExactName, ...]:
     """The ``nouns`` that no text of ``found`` contains and that are close to no word of ``near``, in spelling or in
     meaning."""
-    missing = {terms.stem(noun.lower()): noun for noun in nouns}
+    missing = {terms.stem(noun.lower()): noun for noun in nouns[:_MOST_NOUNS]}
     for text in found:
         for stem in terms.among(missing.keys(), text):
             del missing[stem]

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
@@ -152,6 +153,8 @@ _BOUND = 0.5
 # Cosines of words up to the first say nothing, those from the sum on as much as the word itself.
 _UNLIKE, _ALIKE = 0.35, 0.35
 _UNITS, _WORDS = 16, 200
+# More words of a question are a text that was pasted: they would leave no room for those of the passages.
+_MOST_FOCUS = 100
 # What a word counts that stands in the passage and neither in the unit nor around it.
 _IN_PASSAGE = 0.6
 # A name in less than this share of the candidates belongs to a few of their passages.
@@ -195,6 +198,7 @@ async def ungiven(
         for word, start, end in terms.located(last)
         if word not in own | _ASKING and not word[0].isdigit()
     }
+    focus = dict(islice(focus.items(), _MOST_FOCUS))
     units = _valued(last, _of_names(named, candidates, shown), frozenset(focus), dimension)
     if any(each.kind == "name" for each in named):
         # A row for "anywhere else" is for every place that its table does not name.

@@ -18,8 +18,8 @@ _WORDS = {
         "seventeen eighteen nineteen twenty".split()
     )
 } | {"thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "ninety": 90, "hundred": 100, "dozen": 12, "half": 0.5}
-# It begins within a run of digits only where a comma groups the rest: else each digit of a long run would be tried, which
-# takes the square of its length. Nor are there more groups than an amount has.
+# It begins within a run of digits only where a comma groups the rest: to try each digit of a long run would take the
+# square of its length. Nor are there more groups than an amount has.
 _DIGITS = r"(?:(?<!\d)|(?=\d{1,3},\d))(?:\d{1,3}(?:,\d{3}){1,9}(?:\.\d+)?|\d+(?:\.\d+)?)"
 _NUMBER = rf"(?:{_DIGITS}|\b(?:{'|'.join(_WORDS)})\b)"
 _SCALE = r"(?:\s*(?P<scale>k|m|thousand|million|billion)\b)?"
