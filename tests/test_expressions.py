@@ -65,7 +65,14 @@ SHORT, LONG, MOST = 500, 4_000, 20
 """Eight times the text may take twenty times as long; a square takes sixty-four times."""
 FAST_S = 0.002
 """What takes less for the long text has no square that anybody would feel."""
-BOUNDED: dict[str, str] = {}
+BOUNDED: dict[str, str] = {
+    "rag.graph.read.relations:_BETWEEN": "what is between two names of a sentence, 90 characters at most",
+    "rag.graph.read.relations:_ENDS": "80 characters at most, which the expression before it takes",
+    "rag.parse.office.number_format:_LITERAL": "formats of more than 255 characters are not read",
+    "rag.query.decompose:_AND": "questions of more than 1,000 characters are not split",
+    "rag.query.decompose:_TOGETHER": "questions of more than 1,000 characters are not split",
+    "rag.query.decompose:_COMPARED": "questions of more than 1,000 characters are not split",
+}
 _SCANS = re.compile(r"(?:\b(\w+)\.)?\b(\w+)\.(?:search|findall|finditer|split|sub|subn)\(")
 _SKIPPED = (".__main__", ".migrations", ".testing")
 

@@ -57,8 +57,8 @@ _TOKEN_MARGIN = 1.4
 # Tokens of a chat template around two messages, and of joining two counted texts.
 _TEMPLATE_TOKENS, _JOIN_TOKENS = 64, 1
 # Small models repeat the delimiters of their sources, and may be cut off within one.
-_ECHO = re.compile(r"<<\s*/?\s*[a-z]{1,16}-[0-9a-f]{0,16}(?:>>|$)\s*")
-_OWN_MARKERS = re.compile(r"\s*\[(?:\d{1,3}|source[^\]]{0,20})\]", re.IGNORECASE)
+_ECHO = re.compile(r"<<\s*(?:/\s*)?[a-z]{1,16}-[0-9a-f]{0,16}(?:>>|$)\s*")
+_OWN_MARKERS = re.compile(r"(?<!\s)\s*\[(?:\d{1,3}|source[^\]]{0,20})\]", re.IGNORECASE)
 
 
 class AnswerWriter:

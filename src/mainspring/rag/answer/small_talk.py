@@ -79,14 +79,16 @@ _KINDS: Mapping[Talk, tuple[str, ...]] = {
     "able": _ABLE,
 }
 _PATTERNS: Mapping[Talk, re.Pattern[str]] = {
-    kind: re.compile(rf"\s*{_LEAD}(?:{'|'.join(patterns)})\s*[?.!…]*\s*", re.IGNORECASE)
+    kind: re.compile(rf"\A\s*{_LEAD}(?:{'|'.join(patterns)})(?:\s*[?.!…]+)?\s*", re.IGNORECASE)
     for kind, patterns in _KINDS.items()
 }
 _BEFORE = re.compile(
     rf"\s*(?:(?:{'|'.join((*_GREETING, *_THANKS))})\s*[,.!…;:]+|(?:{'|'.join(_KINDS['assent'])})\s*[.!…]+)\s+(?=\S)",
     re.IGNORECASE,
 )
-_AFTER = re.compile(rf"(?<=[?.!,;])\s*(?:{'|'.join(_THANKS)})(?: in advance| already)?\s*[.!…]*\s*\Z", re.IGNORECASE)
+_AFTER = re.compile(
+    rf"(?<=[?.!,;])\s*(?:{'|'.join(_THANKS)})(?: in advance| already)?(?:\s*[.!…]+)?\s*\Z", re.IGNORECASE
+)
 _REPLIES: dict[Talk, str] = {
     "greeting": "Hello. Ask me about the documents; I answer from what they say and show where it stands.",
     "thanks": "You are welcome.",
@@ -122,10 +124,10 @@ def talk(message: str) -> Talk | None:
 def without_courtesy(message: str) -> str:
     """``message`` without a greeting, thanks or assent before its question ("Thanks! And how long ...?"), and without
     thanks after it; a message of nothing else stays whole."""
-    rest = message
-    while match := _BEFORE.match(rest):
-        rest = rest[match.end() :]
-    return _AFTER.sub("", rest).rstrip(" ,;") or message
+    begin = 0
+    while match := _BEFORE.match(message, begin):
+        begin = match.end()
+    return _AFTER.sub("", message[begin:]).rstrip(" ,;") or message
 
 
 async def reply(

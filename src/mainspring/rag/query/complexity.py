@@ -21,7 +21,7 @@ _INTERPLAY = re.compile(
 )
 # "What is RAG?", "Who is the CEO?"
 _DEFINED = re.compile(
-    r"\s*(?:what|who)(?:[’']?s| is| are| was| were)\s+(?:the |an? )?\S+(?:\s\S+)?\s*\??\s*", re.IGNORECASE
+    r"\s*(?:what|who)(?:[’']?s| is| are| was| were)\s+(?:the |an? )?\S+(?:\s\S+)?(?:\s*\?)?\s*", re.IGNORECASE
 )
 _LONG_WORDS = 14
 _FACT, _LIST, _PART, _ALL = 0.6, 2.0, 0.75, 4.0

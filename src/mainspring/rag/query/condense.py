@@ -26,7 +26,7 @@ _ELLIPSIS = re.compile(
 # "In a shop?", "For members, too?": a place or a case of the earlier question.
 _FRAGMENT = re.compile(
     r"^\s*(?:in|at|on|for|with|without|to|from|by|during|per|under|as|if|when|within|outside|after|before)\s"
-    r"(?:(?!\b(?:what|which|who|whom|where|when|why|how|is|are|do|does|did|can|may|must|should|will|has|have)\b).)*\?*\s*$",
+    r"(?:(?!\b(?:what|which|who|whom|where|when|why|how|is|are|do|does|did|can|may|must|should|will|has|have)\b).)*+\s*$",
     re.IGNORECASE,
 )
 # "The smallest size it applies to": "it" refers to nothing in the question.

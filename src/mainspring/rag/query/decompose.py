@@ -34,7 +34,8 @@ _DIFFER = re.compile(
     r"\bhow (?:does|do|did|is|are|was|were) (?P<one>.+?) (?:differ|different|distinct) from (?P<other>.+?)\s*[?.]?$",
     re.IGNORECASE,
 )
-_SIDES = rf"(?P<sides>{_SIDE}(?:,\s*{_SIDE})*,?\s+and\s+{_SIDE}?)"
+# No blank may belong to what is before a side or to the side itself: each comma would double the ways to read a list.
+_SIDES = rf"(?P<sides>{_SIDE}(?:,\s*+{_SIDE})*,?\s+and\s+{_SIDE}?)"
 _TOGETHER = re.compile(
     rf"\b(?:how|what)\s+(?:do|does|are|is|can)?\s*{_SIDES}\s+"
     r"(?:interact|interplay|relate|compare|differ|fit together|work together|play together|affect each other"
@@ -44,7 +45,7 @@ _TOGETHER = re.compile(
 )
 _LISTED = re.compile(
     rf"\b(?:differences?|relation(?:ship)?s?|comparison|choice|interactions?|interplay) (?:between|among|of)\s+"
-    rf"(?P<sides>{_SIDE}(?:,\s*{_SIDE})+,?\s+and\s+{_SIDE}?)\s*[?.]?$",
+    rf"(?P<sides>{_SIDE}(?:,\s*+{_SIDE})+,?\s+and\s+{_SIDE}?)\s*[?.]?$",
     re.IGNORECASE,
 )
 _COMPARED = re.compile(

@@ -45,7 +45,7 @@ _INSTRUCTION = (
     "Rank passages by how well they answer a question. Reply with the numbers of all passages, the best first, as "
     "[2] > [1] > [3], and with nothing else."
 )
-_STRICT = re.compile(r"\s*\[\d{1,3}\](?:\s*>\s*\[\d{1,3}\])*\s*\.?\s*")
+_STRICT = re.compile(r"\s*\[\d{1,3}\](?:\s*>\s*\[\d{1,3}\])*(?:\s*\.)?\s*")
 _PLACE = re.compile(r"\[(\d{1,3})\]")
 
 

@@ -23,13 +23,14 @@ _VERSION = re.compile(
     r"\bv?\d+(?:\.\d+){2,}\b|\bv\d+(?:\.\d+)*\b|(?<=version )\d+(?:\.\d+)*|(?<=section )\d+(?:\.\d+)*",
     re.IGNORECASE,
 )
-_MIXED = re.compile(r"\b(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*\b")
+# No identifier has so much before its first digit; without a bound "x-x-x-..." would be read to its end from each part.
+_MIXED = re.compile(r"\b(?=[\w-]{0,100}\d)(?=[\w-]{0,100}[A-Za-z])[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*\b")
 # "exit code 42", "zone 3": one of a series, which has others beside it.
 _NUMBERED = re.compile(
     r"\b(?:(?:exit|error|status|return|response|postal|area|fault) )?(?:codes?|errors?|status|signals?|ports?|levels?"
     r"|zones?|tiers?|bands?|grades?|class|category|phases?|stages?|steps?|chapters?|sections?|articles?|appendix|annex"
     r"|tables?|figures?|rooms?|gates?|platforms?|floors?|lines?|routes?|rules?|forms?"
-    r"|schedules?) (?P<number>\d+)(?![\w.,:-]*\d)",
+    r"|schedules?) (?P<number>\d++)(?![\w.,:-]*\d)",
     re.IGNORECASE,
 )
 # "3rd", "10am", "5kg", "90-day" and "24h" count or measure, "Q3" and "FY2024" are periods, "under-10" is an age.
@@ -76,6 +77,8 @@ _STATES = dict(
     ).split(",")
 )
 """States of the USA as addresses have them."""
+# More names are a text that was pasted; each is looked for in each passage.
+_MOST_NAMES = 100
 _SQUASH = re.compile(r"[\W_]+")
 
 
@@ -92,11 +95,11 @@ def named(question: str) -> tuple[ExactName, ...]:
     """The names in ``question``, each once, in the order of kinds: identifiers, numbered ones, years,
     names."""
     found: dict[str, ExactName] = {}
-    taken: list[tuple[int, int]] = []
+    taken = bytearray(len(question))
 
     def add(text: str, kind: Kind, span: tuple[int, int]) -> None:
-        if not any(span[0] < end and start < span[1] for start, end in taken):
-            taken.append(span)
+        if taken.find(1, *span) < 0:
+            taken[span[0] : span[1]] = b"\1" * (span[1] - span[0])
             found.setdefault(text.lower(), ExactName(text, kind))
 
     for pattern in (_OPTION, _CONSTANT, _VERSION, _MIXED):
@@ -111,7 +114,7 @@ def named(question: str) -> tuple[ExactName, ...]:
     for match in _NAME.finditer(question):
         for text, start in _names(question, match):
             add(text, "name", (start, start + len(text)))
-    return tuple(found.values())
+    return tuple(found.values())[:_MOST_NAMES]
 
 
 def identifiers(question: str) -> tuple[str, ...]:
@@ -215,13 +218,18 @@ def squashed(text: str) -> str:
 def _names(question: str, match: re.Match[str]) -> list[tuple[str, int]]:
     """(name, where it begins) of a run of capitalised words, which may begin with the word that opens the sentence."""
     text, start = match.group(), match.start()
-    opens = not question[:start].strip() or question[:start].rstrip()[-1:] in ".?!:"
+    at = start
+    while at and question[at - 1].isspace():
+        at -= 1
+    opens = not at or question[at - 1] in ".?!:"
     words = text.split()
-    while words and (re.sub(r"['’].*", "", words[0].lower()) in _QUESTION_WORDS):
-        start += len(words[0])
-        rest = question[start : match.end()]
-        start += len(rest) - len(rest.lstrip())
-        words, opens = words[1:], False
+    lead = 0
+    while lead < len(words) and re.sub(r"['’].*", "", words[lead].lower()) in _QUESTION_WORDS:
+        start += len(words[lead])
+        while start < match.end() and question[start].isspace():
+            start += 1
+        lead, opens = lead + 1, False
+    words = words[lead:]
     name = question[start : match.end()]
     name = re.sub(r"['’]s$", "", name)
     plain = name.lower().rstrip(".")

@@ -34,7 +34,7 @@ _ASKS = re.compile(
 # Computed quantities, and parts of statements named by their role, are in no document in these words.
 _COMPUTED = re.compile(
     r"\b(?:increases?|decreases?|changes?|ratio|difference|average|mean|total|sum|percentage|growth|proportion|net)\b"
-    r"|\bhow (?:much|many) (?:more|fewer|less|longer|larger|smaller|higher|lower|older|younger)\b.*\bthan\b",
+    r"|\bhow (?:much|many) (?:more|fewer|less|longer|larger|smaller|higher|lower|older|younger)\b.{0,300}\bthan\b",
     re.IGNORECASE,
 )
 # Words that precede a noun, or the word in front of a noun.
@@ -65,6 +65,8 @@ _LETTERS, _SPELLING = 5, 0.8
 # Beside a name, shorter nouns count as well.
 _SHORT_LETTERS = 4
 _PASSAGES, _DOCUMENTS, _WORDS = 12, 3, 160
+# More nouns are a text that was pasted; each is compared with each word of the passages.
+_MOST_NOUNS = 64
 # If the question names something, this many chunks with the best passages are checked.
 _NEAR = 5
 
@@ -111,7 +113,7 @@ async def _unspoken(
 ) -> tuple[ExactName, ...]:
     """The ``nouns`` that no text of ``found`` contains and that are close to no word of ``near``, in spelling or in
     meaning."""
-    missing = {terms.stem(noun.lower()): noun for noun in nouns}
+    missing = {terms.stem(noun.lower()): noun for noun in nouns[:_MOST_NOUNS]}
     for text in found:
         for stem in terms.among(missing.keys(), text):
             del missing[stem]

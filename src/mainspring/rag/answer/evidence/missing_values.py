@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
@@ -26,7 +27,8 @@ _SPELT = (
     "half|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|twenty|thirty|forty|fifty|sixty|seventy"
     "|eighty|ninety|hundred|thousand|million"
 )
-_DIGITS = rf"(?:(?<![\w.])\d+(?:[.,]\d+)*[\s-]?|\b(?:{_SPELT})(?: an?)?[\s-])"
+# No number has more parts; without a bound "1,1,1,..." would be read to its end from each of them.
+_DIGITS = rf"(?:(?<![\w.])\d+(?:[.,]\d+){{0,9}}[\s-]?|\b(?:{_SPELT})(?: an?)?[\s-])"
 _CURRENCIES = (
     r"[£$€¥₹₽₩₺₫฿₴₪]|\b(?:usd|eur|gbp|chf|aud|cad|nzd|sek|nok|dkk|pln|inr|jpy|cny|kr|rs|zł)\b"
     rf"|(?:\d|\b(?:{_SPELT})) (?:pounds?|dollars?|euros?|cents?|pence|francs?|rupees?|yen|yuan|kron(?:or|er|a|e))\b"
@@ -46,8 +48,11 @@ _SOUND = re.compile(rf"{_DIGITS}(?:db|decibels?)\b", re.IGNORECASE)
 _PHONE = re.compile(
     r"(?<![\w.,-])(?:\+|\(?\d)(?:[\s().\-–/]{0,2}\d){6,}|\b(?:ext(?:ension)?|extn)\.?:? ?\d{2,}", re.IGNORECASE
 )
-_EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+|\b[\w.+-]+ ?[\[(]at[\])] ?[\w-]+")
-_WEB = re.compile(r"https?://|\bwww\.|\b[\w-]+\.(?:com|org|net|io|dev|edu|gov|co|uk|eu|de|fr|info)\b", re.IGNORECASE)
+# They begin where a word does: from each of its letters a long one would take the square of its length.
+_EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]+(?:@[\w-]+(?:\.[\w-]+)+| ?[\[(]at[\])] ?[\w-]+)")
+_WEB = re.compile(
+    r"https?://|\bwww\.|(?<![\w-])[\w-]+\.(?:com|org|net|io|dev|edu|gov|co|uk|eu|de|fr|info)\b", re.IGNORECASE
+)
 
 # What the question asks for, what gives it, and words in whose row of a table any number gives it.
 _CONTACTS = (
@@ -56,7 +61,7 @@ _CONTACTS = (
     (re.compile(r"\bweb ?site address\b|\bweb address\b|\burl\b", re.IGNORECASE), _WEB),
 )
 # A cell of a table that is a number by itself; the header may say of what.
-_CELL = re.compile(r"(?:^|[|:])\s*\d[\d,]*(?:\.\d+)?\s*(?:\||$)", re.MULTILINE)
+_CELL = re.compile(r"(?:^[^\S\n]*|[|:]\s*)\d[\d,]*(?:\.\d+)?\s*(?:\||$)", re.MULTILINE)
 _DIMENSIONS = (
     (
         re.compile(r"\bhow heavy\b|\bweighs?\b|\bweight\b", re.IGNORECASE),
@@ -148,6 +153,8 @@ _BOUND = 0.5
 # Cosines of words up to the first say nothing, those from the sum on as much as the word itself.
 _UNLIKE, _ALIKE = 0.35, 0.35
 _UNITS, _WORDS = 16, 200
+# More words of a question are a text that was pasted: they would leave no room for those of the passages.
+_MOST_FOCUS = 100
 # What a word counts that stands in the passage and neither in the unit nor around it.
 _IN_PASSAGE = 0.6
 # A name in less than this share of the candidates belongs to a few of their passages.
@@ -191,6 +198,7 @@ async def ungiven(
         for word, start, end in terms.located(last)
         if word not in own | _ASKING and not word[0].isdigit()
     }
+    focus = dict(islice(focus.items(), _MOST_FOCUS))
     units = _valued(last, _of_names(named, candidates, shown), frozenset(focus), dimension)
     if any(each.kind == "name" for each in named):
         # A row for "anywhere else" is for every place that its table does not name.

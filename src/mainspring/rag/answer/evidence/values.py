@@ -18,7 +18,9 @@ _WORDS = {
         "seventeen eighteen nineteen twenty".split()
     )
 } | {"thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "ninety": 90, "hundred": 100, "dozen": 12, "half": 0.5}
-_DIGITS = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?"
+# It begins within a run of digits only where a comma groups the rest: to try each digit of a long run would take the
+# square of its length. Nor are there more groups than an amount has.
+_DIGITS = r"(?:(?<!\d)|(?=\d{1,3},\d))(?:\d{1,3}(?:,\d{3}){1,9}(?:\.\d+)?|\d+(?:\.\d+)?)"
 _NUMBER = rf"(?:{_DIGITS}|\b(?:{'|'.join(_WORDS)})\b)"
 _SCALE = r"(?:\s*(?P<scale>k|m|thousand|million|billion)\b)?"
 _MONTHS = "january february march april may june july august september october november december".split()
@@ -70,7 +72,7 @@ _PATTERNS = (
     ("measure", re.compile(rf"(?P<number>{_NUMBER})\s?(?P<unit>{_MEASURES})\b", re.IGNORECASE)),
     ("year", re.compile(r"\b(?P<number>(?:1[5-9]|20)\d\d)\b(?P<unit>)")),
     ("count", re.compile(rf"(?P<number>{_NUMBER})\s+(?P<unit>[a-z][a-z-]{{2,}})", re.IGNORECASE)),
-    ("count", re.compile(rf"(?P<number>{_NUMBER})(?P<unit>)", re.IGNORECASE)),
+    ("count", re.compile(rf"(?P<number>{_NUMBER}|\d+)(?P<unit>)", re.IGNORECASE)),
 )
 _NEGATIVE = re.compile(
     r"\b(?:not|no|never|cannot|forbidden|prohibited|banned|disallowed|neither|refused|unavailable)\b|n['’]t\b",
@@ -102,10 +104,14 @@ class Value:
 def values(sentence: str) -> list[Value]:
     """The values of ``sentence``, in order, none inside another."""
     found: list[Value] = []
+    # A mark for each character of a value: to compare each with all others would take the square of their number.
+    taken = bytearray(len(sentence))
     for kind, pattern in _PATTERNS:
         for match in pattern.finditer(sentence):
-            if not any(match.start() < other.end and other.start < match.end() for other in found):
-                found += _value(kind, match)
+            if taken.find(1, *match.span()) < 0:
+                for value in _value(kind, match):
+                    found.append(value)
+                    taken[value.start : value.end] = b"\1" * (value.end - value.start)
     return sorted(found, key=lambda value: value.start)
 
 

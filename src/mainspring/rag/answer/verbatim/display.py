@@ -44,7 +44,7 @@ _QUOTE = re.compile(r"^[ \t]*(?:>[ \t]?)+", re.MULTILINE)
 # What a sentence has of a link that begins in the one before, the number of a clause in bold, and cells without text.
 _HALF_LINK = re.compile(r"(?<=[\w.!?)])\]\((?:https?:|/|#|\.)[^()\s]{0,2000}\)")
 _NUMBERED = re.compile(r"^[ \t]*(?:\*\*|__)(\(?\d{1,3}(?:\.\d{1,3}){0,5}[.)]?)(?:\*\*|__)(?=\s)", re.MULTILINE)
-_BARE = re.compile(r"(?:[ \t]*\|)+[ \t]*(?=$)|^[ \t]*(?:\|[ \t]*){2,}", re.MULTILINE)
+_BARE = re.compile(r"(?<![ \t|])(?:[ \t]*\|)+[ \t]*(?=$)|^[ \t]*(?:\|[ \t]*){2,}", re.MULTILINE)
 _ASKS_ADDRESS = re.compile(
     r"\b(?:where|links?|urls?|web ?sites?|web|sites?|pages?|address(?:es)?|e-?mail|forms?|download\w*|online"
     r"|contact\w*)\b",

@@ -67,7 +67,7 @@ _NAME = re.compile(r"(?<=[\w,;:)’'] )[`*_\"“]*(?P<name>[A-Z][\w’'&-]+)")
 
 _ASKS_MEANING = re.compile(
     r"\bwhat (?:is|are|does|do) .{1,80}\b(?:mean|stand for|refer to|short for)\b|\bmeaning of\b|\bdefinition of\b"
-    r"|^\W*what(?:['’]s| is| are) (?:an? |the )?[\w-]+(?: [\w-]+)?\W*$",
+    r"|^\W*what(?:['’]s| is| are) (?:an? |the )?[\w-]++(?: [\w-]++)?+\W*$",
     re.IGNORECASE,
 )
 _EXPLAINS = re.compile(r"[*_`\"“]{0,3}(?P<term>[^\n:*_`\"”–—]{1,40}?)[*_`\"”]{0,3}(?::|\s+[-–—])[*_`]{0,3}\s+\S")

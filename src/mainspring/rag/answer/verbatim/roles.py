@@ -70,8 +70,8 @@ _MAX_STUB_WORDS = 14
 _MAX_FORM = 400
 _MAX_END = 120
 _NUMBERING = re.compile(
-    r"(?:(?:part|item|chapter|section|note|annex|appendix|article)\s+[\da-zivx]{1,4}(?:\.\d{1,3})*[.):]?"
-    r"|\d{1,3}(?:\.\d{1,3})*[.):]?|\(?[a-zivx]{1,4}[.)])\s+",
+    r"(?:(?:part|item|chapter|section|note|annex|appendix|article)\s+[\da-zivx]{1,4}(?:\.\d{1,3}){0,9}[.):]?"
+    r"|\d{1,3}(?:\.\d{1,3}){0,9}[.):]?|\(?[a-zivx]{1,4}[.)])\s+",
     re.IGNORECASE,
 )
 # The number of a clause, or years over columns of figures.

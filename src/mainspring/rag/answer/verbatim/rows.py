@@ -17,7 +17,7 @@ from mainspring.rag.text import terms
 
 _BETWEEN = " | "
 _NAMED = re.compile(r"(?P<name>[^:|]{1,60}):\s+(?P<value>.+)", re.DOTALL)
-_NUMERIC = re.compile(r"[-+(]?\s*[$£€¥]?\s*[-+(]?\d[\d.,\s]*[%)]*(?:\s?[a-z%]{1,3})?|[-–—]", re.IGNORECASE)
+_NUMERIC = re.compile(r"[-+(]?\s*(?:[$£€¥]\s*)?[-+(]?\d[\d.,\s]*[%)]*(?:\s?[a-z%]{1,3})?|[-–—]", re.IGNORECASE)
 _MOST_OF_IT = 0.5
 _SAYS_NOTHING = frozenset(
     "value values amount answer definition description detail details explanation meaning message result text"

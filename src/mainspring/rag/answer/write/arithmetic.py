@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from decimal import Decimal, DivisionByZero, InvalidOperation
 
 _TERM = r"[£$€]?\s?\d[\d,]*(?:\.\d+)?\s?%?"
-_LINE = re.compile(rf"(?<![\w.])({_TERM}(?:(?:\s*[+*/×÷−]\s*|\s+[-–x]\s+)\(?{_TERM}\)?)+)")
+# It does not begin within a number: "1,1,1,..." would be read to its end from each of its digits.
+_LINE = re.compile(rf"(?<![\w.])(?<![\d,],)({_TERM}(?:(?:\s*[+*/×÷−]\s*|\s+[-–x]\s+)\(?{_TERM}\)?)+)")
 _TOKEN = re.compile(r"\d[\d,]*(?:\.\d+)?|[-+*/×÷−–x()]")
 _MOST_TERMS = 8
 _SIGNS = {"×": "*", "x": "*", "÷": "/", "−": "-", "–": "-"}

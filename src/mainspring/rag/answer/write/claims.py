@@ -43,11 +43,14 @@ _FREE = ("count", "year")
 _ONE = frozenset({1.0})
 _WORD = re.compile(r"[^\W_]+(?:['’.&-][^\W_]+)*")
 _CLAUSE = re.compile(
-    r"[;:|()]|(?<=\w)[.!?]\s+|,?\s+(?:but|unless|except|although|though|however|while|whereas)\s+|,\s+(?:and\s+)?",
+    r"[;:|()]|(?<=\w)[.!?]\s+"
+    r"|(?:,\s+|(?<![\s,])\s+)(?:but|unless|except|although|though|however|while|whereas)\s+|,\s+(?:and\s+)?",
     re.IGNORECASE,
 )
-_TOLD_APART = re.compile(r"[;,]?\s+(?:and|but|while|whereas|compared\s+(?:to|with)|than)\s+|[;,]\s+", re.IGNORECASE)
-_OPENING = re.compile(r"\s*(?P<word>yes|no)(?:[,.:;!]\s*|\s*\Z|\s+[—–-]\s+)", re.IGNORECASE)
+_TOLD_APART = re.compile(
+    r"(?:[;,]\s+|(?<![\s;,])\s+)(?:and|but|while|whereas|compared\s+(?:to|with)|than)\s+|[;,]\s+", re.IGNORECASE
+)
+_OPENING = re.compile(r"(?<!\s)\s*(?P<word>yes|no)(?:[,.:;!]\s*|\s*\Z|\s+[—–-]\s+)", re.IGNORECASE)
 _BOUND = re.compile(r"\bno(?:t)?\s+\w+\s+than\b", re.IGNORECASE)
 _EXCEPTION = re.compile(
     r"\b(?:unless|except|only|without|until|before|if|excluding|exclud\w+|other than|apart from)\b", re.IGNORECASE

@@ -39,7 +39,7 @@ _NUMBER = re.compile(
     re.IGNORECASE,
 )
 _IDENTIFIER = re.compile(
-    r"(?<!\w)(?=[\w./-]*\d)(?=[\w./-]*[A-Za-z])[A-Za-z0-9]+(?:[-_/.][A-Za-z0-9]+)*(?!\w)", re.ASCII
+    r"(?<!\w)(?=[\w./-]{0,200}\d)(?=[\w./-]{0,200}[A-Za-z])[A-Za-z0-9]+(?:[-_/.][A-Za-z0-9]+)*(?!\w)", re.ASCII
 )
 # Digits with these behind them are an amount: an ordinal, a scale, a unit, an hour.
 _MEASURED = re.compile(
@@ -84,9 +84,11 @@ def _is_amount(text: str) -> bool:
 
 
 def _numbers(text: str) -> Iterator[Number]:
-    named = _named(text)
+    named = bytearray(len(text))
+    for start, end in _named(text):
+        named[start:end] = b"\1" * (end - start)
     for match in _NUMBER.finditer(text):
-        if any(start <= match.start() < end for start, end in named):
+        if named[match.start()]:
             continue
         if not match["digits"]:
             for amount in _said(match["words"].lower()):

@@ -23,7 +23,8 @@ _DATE = re.compile(
 )
 _AMOUNT = re.compile(
     r"[£$€¥]\s?\d[\d,]*(?:\.\d+)?(?:\s?(?:million|billion|thousand|m|bn|k)\b)?"
-    r"|\b\d[\d,]*(?:\.\d+)?\s?"
+    # It does not begin within a number: "1,1,1,..." would be read to its end from each of its digits.
+    r"|\b(?<![\d,],)\d[\d,]*(?:\.\d+)?\s?"
     r"(?:%|(?:percent|(?:working |business |calendar )?(?:second|minute|hour|day|week|month|year)s?"
     r"|kilomet(?:er|re)s?|met(?:er|re)s?|miles?|feet|km|cm|mm|kg|g|mg|lb|litres?|liters?|ml|GB|MB|TB|euros?|dollars?"
     r"|pounds?|people|inhabitants|employees)\b)",

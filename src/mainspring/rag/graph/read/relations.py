@@ -47,7 +47,7 @@ _ENDS = re.compile(
 # "and died in", ", and was made by": of the sentence's subject.
 _GOES_ON = re.compile(rf"^[^()]{{0,12}}(?:,|\band\b|\bbut\b)\s+(?:(?:also|then|later)\s+)?{_VERBS}\b")
 _SUBJECTS = frozenset(("name", "term", "acronym", "code"))
-_CELL = re.compile(r"\s*\|\s*")
+_CELL = re.compile(r"\|")
 _AUXILIARY = re.compile(r"^(?:also )?(?:is|was|are|were|has|had|have) (?=\w+ \w)")
 _MOST_CELLS = 24
 

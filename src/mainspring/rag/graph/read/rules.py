@@ -27,7 +27,7 @@ _DEFINED = re.compile(
     r"[\"“]([^\"“”\n]{2,60})[\"”]\s+(?:means|is|refers to|are)\b"
     r"|\b(?:called|termed)\s+(?:an?\s+)?[\"“]([^\"”\n]{2,60})[\"”]"
 )
-_PARENTHESIS = re.compile(r"\s*\([^()]*\)$")
+_PARENTHESIS = re.compile(r"(?<!\s)\s*\([^()]*\)$")
 # Longer ones are no sentences, and names in them say little about each other.
 _LONGEST_SENTENCE = 1500
 _MOST_SENTENCES = 200_000

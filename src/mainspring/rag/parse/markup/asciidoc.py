@@ -22,11 +22,13 @@ _ATTRIBUTES = re.compile(r"\[(?!\[)[^\]]*\]\s*$")
 _TITLE = re.compile(r"\.(?!\.)(\S.*)$")
 _TERM = re.compile(r"(\S.*?)(?:::{1,3}|;;)(?:\s+(\S.*))?$")
 _BULLET = re.compile(r"(\*{1,5}|-|\.{1,5}|\d{1,3}\.|[a-z]\.)\s+(\S.*)$")
-_LINK = re.compile(r"(?:link:)?(?:https?|ftp|mailto|irc):[^\s\[\]]*\[([^\]]*)\]|link:[^\s\[\]]+\[([^\]]*)\]")
+_LINK = re.compile(
+    r"(?:link:)?(?:https?|ftp|mailto|irc):[^\s\[\]]{0,500}\[([^\]]*)\]|link:[^\s\[\]]{1,500}\[([^\]]*)\]"
+)
 _MANUAL = re.compile(r"\blink(?:git|man)?:([\w.-]+)\[(\d\w*)\]")
 _CROSS = re.compile(r"<<([^,>]+)(?:,\s*([^>]+))?>>|xref:([^\[\s]+)\[([^\]]*)\]")
 _MACRO = re.compile(r"\b(?:footnote|kbd|btn|menu|pass|stem|indexterm2?|icon|anchor):[\w#]*\[([^\]]*)\]")
-_ANCHOR = re.compile(r"\[\[[^\]]+\]\]|\(\(\(.+?\)\)\)")
+_ANCHOR = re.compile(r"\[\[[^\]]{1,300}\]\]|\(\(\(.{1,300}?\)\)\)")
 _REFERENCE = re.compile(r"\{([\w-]+)\}")
 _REFERENCES = {
     "empty": "", "nbsp": " ", "plus": "+", "asterisk": "*", "caret": "^", "tilde": "~", "apostrophe": "'", "sp": " ",

@@ -17,7 +17,7 @@ from mainspring.rag.parse.parsed import Parsed
 
 _MARK = "zqtable{}zq"
 _MARKED = re.compile(r"zqtable(\d+)zq")
-_SPACE = re.compile(r"[ \t\r\n]*\n[ \t\r\n]*")
+_SPACE = re.compile(r"(?<![ \t\r\n])[ \t\r\n]*\n[ \t\r\n]*")
 # A whole page, and not a part of one.
 _PAGE = re.compile(r"<(?:html|body)\b", re.IGNORECASE)
 _UNSEEN = ("script", "style", "noscript", "template", "nav", "iframe", "svg", "head")

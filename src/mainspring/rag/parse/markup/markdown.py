@@ -16,7 +16,7 @@ from mainspring.rag.parse.parsed import Heading
 _HEADING = re.compile(r"^(#{1,6})[ \t]+(.+?)[ \t]*#*[ \t]*$")
 _FENCE = re.compile(r"^[ \t]{0,3}(`{3,}|~{3,})")
 _CAPITALS = re.compile(r"(?:\d{1,2}(?:\.\d{1,2})*[.)]?\s+)?[A-Z][A-Z0-9 ,:&'’()/–-]{2,80}")
-_DIVIDER = re.compile(r"^[ \t]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*$")
+_DIVIDER = re.compile(r"^[ \t]*(?:\|[ \t]*)?:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*(?:\|[ \t]*)?$")
 _CELL = re.compile(r"(?<!\\)\|")
 _ESCAPED = re.compile(r"\\([\\`*_{}\[\]()#+\-.!|~<>$&])")
 _EMPHASIS = re.compile(r"(\*{1,3}|__)(?=\S)(.+?)(?<=\S)\1")
@@ -25,7 +25,7 @@ _YEAR = re.compile(r"(?:FY ?)?(?:19|20)\d\d[AE]?")
 # Minimum share of cells in a form's key columns that end with a colon; its value columns may not have a larger share.
 _KEYS = 0.8
 _ORDINAL = re.compile(r"\(?(\d{1,3}|[a-z])[.)]\s")
-_NUMERIC = re.compile(r"[\s\d.,:%£$€+\-/()]*\d[\s\d.,:%£$€+\-/()]*$")
+_NUMERIC = re.compile(r"(?=\D*\d)[\s\d.,:%£$€+\-/()]+$")
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,14 +35,14 @@ _BETWEEN = re.compile(
 # Escaped marks that begin nothing once they are bare.
 _ESCAPED = re.compile(r"\\([$&%@.,!?(){}+~<>\"'/:;=^])")
 _ROLE = re.compile(r"\{[\w:+.-]+\}`([^`<]+?)\s*(?:<[^>`]*>)?`|:[\w:+.-]+:`~?([^`<]+?)\s*(?:<[^>`]*>)?`")
-_ATTRIBUTE = r"(?:[.#][\w:.-]+|[\w-]+=(?:\"[^\"]*\"|[^\s}]+))"
-_ATTRIBUTES = re.compile(rf"[ \t]*\{{:?\s*{_ATTRIBUTE}(?:\s+{_ATTRIBUTE})*\s*\}}")
+_ATTRIBUTE = r"(?:[.#][\w:.-]+|[\w-]+=(?:\"[^\"]*\"|[^\s}]{1,500}))"
+_ATTRIBUTES = re.compile(rf"(?<![ \t])[ \t]*\{{:?\s*{_ATTRIBUTE}(?:\s+{_ATTRIBUTE})*\s*\}}")
 _SHORTCODE = re.compile(r"\{\{[<%].*?[>%]\}\}|\{%-?\s.*?-?%\}")
 _TARGET = re.compile(r"^\s*\([\w-]+\)=\s*$|^\s*\[(?:toc|_toc_|\[_toc_\])\]\s*$", re.IGNORECASE)
 _ALERT = re.compile(r"^(\s*>\s*)\[!(\w+)\]\s*(.*)$")
 _ADMONITION = re.compile(r"^(\s*)(?:!!!|\?\?\?\+?)\s+(\w+)(?:\s+\"([^\"]*)\")?\s*$")
 _CONTAINER = re.compile(r"^\s*:{3,}\s*(?:\{?(\w+)\}?)?(?:\s+(.*))?$")
-_INLINE_CODE = re.compile(r"(`+)(?!`)(.+?)(?<!`)\1(?!`)")
+_INLINE_CODE = re.compile(r"(`{1,9})(?!`)(.+?)(?<!`)\1(?!`)")
 
 
 def strip(text: str) -> str:

@@ -18,10 +18,14 @@ BUILTIN = {
 _LITERAL = re.compile(r'"([^"]*)"|\\(.)|_.|\*.|\[(?:\$([^\]-]*)(?:-[^\]]*)?|[^\]]*)\]')
 _DIGITS = re.compile(r"[#0?][#0?,]*(?:\.([#0?]*))?(,*)")
 _MAX_SERIAL = 2_958_466
+# Excel writes no longer one; the expressions take the square of its length.
+_LONGEST_CODE = 255
 
 
 def show(value: float, code: str, *, since_1904: bool = False) -> str:
     """``value`` in the format ``code``; unformatted if the code is not understood."""
+    if len(code) > _LONGEST_CODE:
+        return plain(value)
     section = _section(value, code)
     tokens = _LITERAL.sub("", section).lower()
     if re.search(r"[ydhs]|m(?!\w*[#0])", tokens) and "general" not in tokens:

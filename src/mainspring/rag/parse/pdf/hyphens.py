@@ -14,7 +14,7 @@ from collections.abc import Iterable
 _SOFT = "\u00ad"
 _HYPHENS = ("-", "\u2010", _SOFT)
 _WORD = re.compile(r"[^\W\d_]+(?:[-\u2010][^\W\d_]+)*")
-_LAST = re.compile(r"([^\W\d_]+(?:[-\u2010][^\W\d_]+)*)[-\u2010\u00ad]$")
+_LAST = re.compile(r"(?<![^\W\d_])(?<![^\W\d_][-\u2010])([^\W\d_]+(?:[-\u2010][^\W\d_]+)*)[-\u2010\u00ad]$")
 _FIRST = re.compile(r"[^\W\d_]+")
 # Before these parts, a hyphen always belongs to the word: "self-|contained", "twenty-|five".
 _HEADS = frozenset(
