@@ -15,7 +15,7 @@ from mainspring.agents.choice.reading import NUMBER, kind, properties, stems, wo
 from mainspring.core.types import Tool
 from mainspring.engines.grammar.validation import pattern
 
-_EMAIL = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}")
+_EMAIL = re.compile(r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+-]++@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}")
 _URL = re.compile(r"https?://[^\s\"'<>)]+[^\s\"'<>).,;!?]")
 _DATE = re.compile(r"\b\d{4}-\d{2}-\d{2}\b")
 _PHONE = re.compile(r"\+?\d[\d() -]{5,}\d")

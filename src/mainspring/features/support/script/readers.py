@@ -24,7 +24,7 @@ _TICKET = re.compile(r"\b((?:T|W|P|M|C|CASE)-\d{2,7}|RMA\d{7})\b", re.IGNORECASE
 _REPAIR = re.compile(r"\bR-?(\d{4})\b", re.IGNORECASE)
 _URL = re.compile(r"https?://[^\s\"'<>)]+[^\s\"'<>).,;!?]|\bwww\.[^\s\"'<>)]+[^\s\"'<>).,;!?]")
 _PRICE = re.compile(
-    r"(?:£|gbp|pounds?\s)\s*(\d+(?:\.\d{1,2})?)|(\d+(?:\.\d{1,2})?)\s*(?:£|gbp|pounds?|quid)\b", re.IGNORECASE
+    r"(?:£|gbp|pounds?\s)\s*(\d+(?:\.\d{1,2})?)|(?<!\d)(\d++(?:\.\d{1,2})?)\s*(?:£|gbp|pounds?|quid)\b", re.IGNORECASE
 )
 _AT = re.compile(
     r"\b(?:has it for|sells? it (?:for|at)|for only|it for|costs?|at) (\d+(?:\.\d\d?)?)\b(?!\s*(?:%|days))", re.I
