@@ -24,7 +24,7 @@ _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 # Marks of Markdown: emphasis around words, code, and a link's address behind its words.
 _EMPHASIS = re.compile(r"(?<![\w*])(\*{1,3}|__)(?=\S)(.{1,400}?)(?<=\S)\1(?![\w*])", re.DOTALL)
-_CODE = re.compile(r"(`+)(.{1,400}?)\1")
+_CODE = re.compile(r"(`{1,20})(.{1,400}?)\1")
 _LINK = re.compile(r"!?\[([^\[\]]{1,200})\]\([^()\s]{1,400}\)")
 
 

@@ -24,7 +24,7 @@ _ROLES = ("agent", "assistant", "bot", "expert", "specialist", "team", "tool")
 """Words of names that say nothing of what for."""
 NUMBER = re.compile(r"(?<![A-Za-z\d])-?\d[\d,]*(?:\.\d+)?")
 # Ends of sentences, and the joints of requests that are made in one sentence.
-_PARTS = re.compile(r"(?<=[.?!])\s+(?=[A-Z\"'])|,?\s+(?:and then|then|after that)\s+|;\s+")
+_PARTS = re.compile(r"(?<=[.?!])\s+(?=[A-Z\"'])|(?:,\s+|(?<![\s,])\s+)(?:and then|then|after that)\s+|;\s+")
 _NUMERIC = ("integer", "number")
 _QUERIES = frozenset({"query", "question", "q", "search", "search_query"})
 _KNOWLEDGE = frozenset(

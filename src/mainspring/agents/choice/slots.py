@@ -6,6 +6,7 @@ the one value of an enumeration that is named.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence, Set
 from typing import Any
@@ -15,7 +16,7 @@ from mainspring.agents.choice.reading import NUMBER, kind, properties, stems, wo
 from mainspring.core.types import Tool
 from mainspring.engines.grammar.validation import pattern
 
-_EMAIL = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}")
+_EMAIL = re.compile(r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+-]++@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}")
 _URL = re.compile(r"https?://[^\s\"'<>)]+[^\s\"'<>).,;!?]")
 _DATE = re.compile(r"\b\d{4}-\d{2}-\d{2}\b")
 _PHONE = re.compile(r"\+?\d[\d() -]{5,}\d")
@@ -108,6 +109,9 @@ def _other(found: str, mixed: Sequence[str]) -> bool:
 def number(text: str, schema: Mapping[str, Any]) -> int | float | None:
     """``text`` as a value of a numeric argument; None if it is none of its type."""
     value = float(text.replace(",", ""))
+    if not math.isfinite(value):
+        # It has more digits than a number may have.
+        return None
     if kind(schema) == "integer":
         return int(value) if value == int(value) else None
     return int(value) if value == int(value) else value

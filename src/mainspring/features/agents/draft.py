@@ -134,9 +134,9 @@ def rendered(found: Mapping[str, Any]) -> str:
 
 
 _INVENTED = {
-    "an address of the web or of mail": re.compile(r"https?://\S+|www\.\S+|[\w.]+@[\w.]+\.\w+"),
+    "an address of the web or of mail": re.compile(r"https?://\S+|www\.\S+|(?<![\w.])[\w.]++@[\w.]+\.\w+"),
     "a telephone number": re.compile(r"\+?\d[\d ()/-]{7,}\d"),
-    "a price": re.compile(r"[$€£] ?\d[\d.,]*|\d[\d.,]* ?(?:USD|EUR|dollars|euros)"),
+    "a price": re.compile(r"[$€£] ?\d[\d.,]*|\d[\d.,]{0,30} ?(?:USD|EUR|dollars|euros)"),
 }
 
 

@@ -27,7 +27,7 @@ Evidence = Callable[[Context], Awaitable[float | None]]
 """The answerer's evidence for the request of a context, in [0, 1] (None: unknown)."""
 
 _PIECE = re.compile(r"\d+(?:\.\d+)*|\w+|[%$£€]")
-_MARKER = re.compile(r"\[\d+\]|^\s*\d+[.)]\s", re.MULTILINE)
+_MARKER = re.compile(r"\[\d+\]|^[^\S\n]*\d+[.)]\s", re.MULTILINE)
 _THOUSANDS = re.compile(r"(?<=\d)[,\u00a0\u202f](?=\d{3}(?!\d))")
 _WORDS = "zero one two three four five six seven eight nine ten eleven twelve".split()
 _DIGITS = {word: str(value) for value, word in enumerate(_WORDS)}

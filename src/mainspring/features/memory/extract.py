@@ -18,7 +18,8 @@ Kind = Literal["fact", "preference", "event"]
 _LEAST, _MOST = 6, 320
 # A sentence may tell several things: "I moved to Rome and I work for Acme".
 _CLAUSE = re.compile(
-    r"\s*(?:;|,?\s+(?:and|but)|,)\s+(?=(?:I|I['’](?:m|ve|d)|[Mm]y|[Ww]e|[Oo]ur)\b(?!\s+(?:think|guess|know|mean|hope)\b))"
+    r"(?:(?:(?<!\s)\s++)?(?:;|,(?:\s++(?:and|but))?)|(?<!\s)\s++(?:and|but))\s++"
+    r"(?=(?:I|I['’](?:m|ve|d)|[Mm]y|[Ww]e|[Oo]ur)\b(?!\s+(?:think|guess|know|mean|hope)\b))"
 )
 # What is quoted, or given to be worked on, is not what the user says.
 _QUOTED = re.compile(

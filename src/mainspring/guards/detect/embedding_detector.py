@@ -33,7 +33,7 @@ STRIDE = 450
 MAX_WINDOWS = 64
 """Longer texts are read in this many windows, evenly spaced, including the first and the last."""
 _SPACE = re.compile(r"\s+")
-_END = re.compile(r"(?<=[.!?])\s+|\s*\n\s*\n\s*|\|")
+_END = re.compile(r"(?<=[.!?])\s+|(?<!\s)[^\S\n]*+\n[^\S\n]*+\n\s*+|\|")
 
 
 @dataclass(frozen=True, slots=True)

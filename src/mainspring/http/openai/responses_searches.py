@@ -12,9 +12,9 @@ from mainspring.core.path import Answer
 from mainspring.core.types import Citation, Event, Text, TokenLogprob
 from mainspring.http.openai.response_ids import item_id
 
-_MARK = re.compile(r"[ \t]*\[(\d{1,2}(?:\s*,\s*\d{1,2})*)\]")
+_MARK = re.compile(r"(?:(?<![ \t])[ \t]+)?\[(\d{1,2}(?:\s*,\s*\d{1,2})*)\]")
 # A mark may be on its way, or the space before one.
-_BEGUN = re.compile(r"(?:[ \t]*\[[\d,\s]{0,12}|[ \t]+)$")
+_BEGUN = re.compile(r"(?:(?<![ \t])[ \t]+)?\[[\d,\s]{0,12}$|(?<![ \t])[ \t]+$")
 _STORED = ("file_id", "filename", "document_id", "start", "end", "page", "heading")
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 
 _HEADING = re.compile(r"^#{1,6} ", re.MULTILINE)
-_ITEM = re.compile(r"^\s*(?:[-*+]|\d+[.)]) ", re.MULTILINE)
+_ITEM = re.compile(r"^[^\S\n]*(?:[-*+]|\d+[.)]) ", re.MULTILINE)
 _BOLD = re.compile(r"\*\*[^*\n]+\*\*")
 
 

@@ -41,7 +41,7 @@ _ASSIGNED = re.compile(
     ["']?\s*(?::\s*[\w\[\]| ]+)?\s*(?:=>|[:=])\s*)(["'`])((?:(?!\2)[^\n\\]){8,200})\2""",
     re.IGNORECASE | re.VERBOSE,
 )
-_URL_PASSWORD = re.compile(r"(\b[a-z][a-z0-9+.-]*://[^/\s:@\"']{1,64}:)([^/\s@\"']{3,128})(@)", re.IGNORECASE)
+_URL_PASSWORD = re.compile(r"(\b[a-z][a-z0-9+.-]{0,40}://[^/\s:@\"']{1,64}:)([^/\s@\"']{3,128})(@)", re.IGNORECASE)
 # What stands for a secret, is read from somewhere, or is a sentence.
 _NO_SECRET = re.compile(
     r"^(?:.*[\s{}<>$%()].*|(?:your|my|the|some|test|fake|dummy|example|change|xxx|\*\*\*|\.\.\.).*|[a-z]+(?:[_.-][a-z]+)*)$",

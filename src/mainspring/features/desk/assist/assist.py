@@ -30,7 +30,7 @@ from mainspring.rag.search.search_service import SearchRequest
 _log = logging.getLogger(__name__)
 _TIMEOUT_S = 120.0
 _SCOPES = frozenset({"chat", "runs"})
-_MARK = re.compile(r"\s*\[\d+(?:,\s*\d+)*\]")
+_MARK = re.compile(r"(?:(?<!\s)\s+)?\[\d+(?:,\s*\d+)*\]")
 _HEADING = re.compile(r"^#{1,6} .*$", re.MULTILINE)
 _PERSON = re.compile(
     r"\b(?:speak|talk|chat|pass|put|transfer|connect|hand|get)\b[^.?!]{0,40}"

@@ -275,7 +275,7 @@ def _all_reported(queries: list[tuple[int, str]], gains: Mapping[int, Mapping[st
 
 def _slashed(text: str) -> list[tuple[str, str]]:
     """(id, text on one line) of a file of records that each begin with their number and end with a slash."""
-    records = (part.split() for part in re.split(r"^\s*/\s*$", text, flags=re.MULTILINE))
+    records = (part.split() for part in re.split(r"^[^\S\n]*/[^\S\n]*$", text, flags=re.MULTILINE))
     return [(words[0], " ".join(words[1:])) for words in records if words]
 
 

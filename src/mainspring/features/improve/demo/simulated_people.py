@@ -16,7 +16,7 @@ from typing import Any
 
 from mainspring.core.errors import InvalidRequest
 
-_MARK = re.compile(r"\s*\[\d+\]")
+_MARK = re.compile(r"(?:(?<!\s)\s+)?\[\d+\]")
 _SENTENCE = re.compile(r"(?<=[.!?*])\s+(?=[A-Z*\"'])|\n+")
 LIKED = 3
 """The most sentences that people like to read."""

@@ -18,9 +18,10 @@ SURE, LIKELY, ALONE, GUESS = 0.7, 0.5, 0.35, 0.15
 counts where nothing else does; ``GUESS`` is that of one that names an order and sounds like a question about
 policies."""
 _CLAUSES = re.compile(
-    r"(?<=[.?!])\s+|\n+|;\s+|,?\s+(?:and|but) (?=(?:also|can|could|would|please|i (?:want|need|would|also)|what|where|"
-    r"when|how|is|do|does|tell|check|cancel|track|return|change|send)\b)|,\s+(?=(?:also|then|plus)\b)|"
-    r"\s+(?:and then|also)\s+",
+    r"(?<=[.?!])\s+|\n+|;\s+|(?:,\s+|(?<![\s,])\s+|(?<=\n)[^\S\n]+)(?:and|but) "
+    r"(?=(?:also|can|could|would|please|i (?:want|need|would|also)|what|where|when|how|is|do|does|tell|"
+    r"check|cancel|track|return|change|send)\b)|,\s+(?=(?:also|then|plus)\b)|"
+    r"(?:(?<!\s)\s+|(?<=\n)[^\S\n]+)(?:and then|also)\s+",
     re.IGNORECASE,
 )
 _MOST = 8

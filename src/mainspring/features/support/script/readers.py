@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 from mainspring.features.support.plans.variants import wanted
 
-_EMAIL = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}")
+_EMAIL = re.compile(r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+-]++@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}")
 _HIDDEN = re.compile(r"\[EMAIL_\d+\]")
 """What guards put in the place of an address; the tools put it back."""
 _ORDER = re.compile(r"\bLS[\s:#-]*(\d{5})\b|(?:\border|\bnumber|\bno\.?|#)\D{0,12}(?<!\d)(2\d{4})(?!\d)", re.IGNORECASE)
@@ -16,7 +17,7 @@ _IRISH = re.compile(r"\b([A-Za-z]\d{2})\s*([A-Za-z0-9]{4})\b")
 _DUTCH = re.compile(r"\b(\d{4})\s?([A-Z]{2})\b")
 _SWEDISH = re.compile(r"\b(\d{3})\s(\d{2})\b")
 _TOLD = re.compile(
-    r"\b(?:post\s?code|zip(?:\s?code)?|plz|eircode)\W*(?:is|=|:)?\W*([A-Za-z0-9]{2,5}(?:\s[A-Za-z0-9]{2,4})?)\b", re.I
+    r"\b(?:post\s?code|zip(?:\s?code)?|plz|eircode)\W*+(?:is)?\W*+([A-Za-z0-9]{2,5}(?:\s[A-Za-z0-9]{2,4})?)\b", re.I
 )
 _DIGITS = re.compile(r"(?<![\d#-])(\d{4,5})(?![\d-])")
 _CARD = re.compile(r"(?<!\d)(\d(?:[ -]?\d){15})(?!\d)|\b(LV[ -]?\d{8})\b", re.IGNORECASE)
@@ -24,8 +25,9 @@ _TICKET = re.compile(r"\b((?:T|W|P|M|C|CASE)-\d{2,7}|RMA\d{7})\b", re.IGNORECASE
 _REPAIR = re.compile(r"\bR-?(\d{4})\b", re.IGNORECASE)
 _URL = re.compile(r"https?://[^\s\"'<>)]+[^\s\"'<>).,;!?]|\bwww\.[^\s\"'<>)]+[^\s\"'<>).,;!?]")
 _PRICE = re.compile(
-    r"(?:£|gbp|pounds?\s)\s*(\d+(?:\.\d{1,2})?)|(\d+(?:\.\d{1,2})?)\s*(?:£|gbp|pounds?|quid)\b", re.IGNORECASE
+    r"(?:£|gbp|pounds?\s)\s*(\d+(?:\.\d{1,2})?)|(?<!\d)(\d++(?:\.\d{1,2})?)\s*(?:£|gbp|pounds?|quid)\b", re.IGNORECASE
 )
+_LESS = re.compile(r"(?:£\s*+)?(?<!\d)\d++(?:\.\d\d?)?\s*+(?:(?:£|gbp|pounds?|quid)\s*+)?(?:cheaper|less|lower|off)\b")
 _AT = re.compile(
     r"\b(?:has it for|sells? it (?:for|at)|for only|it for|costs?|at) (\d+(?:\.\d\d?)?)\b(?!\s*(?:%|days))", re.I
 )
@@ -93,13 +95,14 @@ def url(text: str) -> str | None:
 
 def price(text: str) -> float | None:
     """A sum of money; of several the last."""
-    said = re.sub(r"(?:£\s*)?\d+(?:\.\d\d?)?\s*(?:£|gbp|pounds?|quid)?\s*(?:cheaper|less|lower|off)\b", " ", text)
+    said = _LESS.sub(" ", text)
     found = [a or b for a, b in _PRICE.findall(said)]
-    if not found and (told := _AT.findall(said)):
-        found = [told[-1]]
+    if not found and (costs := _AT.findall(said)):
+        found = [costs[-1]]
     if not found and (bare := re.match(r"^\W*(\d+(?:\.\d{1,2})?)\W*$", text)):
         found = [bare[1]]
-    return float(found[-1]) if found else None
+    # More digits than a number may have are no sum of money.
+    return told if found and math.isfinite(told := float(found[-1])) else None
 
 
 def size(text: str) -> str | None:

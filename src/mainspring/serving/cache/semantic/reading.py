@@ -23,6 +23,7 @@ _SUFFIXES = ("ied", "ies", "ed", "es", "s")
 _PLAIN_MARKS = ("(", ")", "-", "--", "()", "[", "]", "/")
 _PARTICIPLE = re.compile(r"(?:ed|en|wn|orn|ght|ade|aid|old|ound|ept|eft|ost|ent|uilt)$")
 _GOOD = ("best", "good", "possible")
+_BESIDE = frozenset((*lexicon.NOTHING, *lexicon.AUXILIARIES, *_GOOD))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +90,12 @@ class _Reader:
         last = index == len(self._tokens) - 1
         name = self._is_name(index, token)
         if token.kind == "mark":
-            self._add(token, lower, fixed=True)
+            self._add(index, token, lower, fixed=True)
         elif token.kind == "number" or lower in lexicon.NUMBERS:
-            self._add(token, "#" + lexicon.NUMBERS.get(lower, lower.replace(",", "")), fixed=True)
+            self._add(index, token, "#" + lexicon.NUMBERS.get(lower, lower.replace(",", "")), fixed=True)
         elif name and (token.written.isupper() or (last and len(lower) == 1)):
             # US and IT are no pronouns, and the last letter of "vitamin A" no article.
-            self._add(token, stem(lower))
+            self._add(index, token, stem(lower))
         elif lower in lexicon.SPEAKER:
             self.speaks.add("I")
         elif lower in lexicon.SPOKEN_TO:
@@ -102,7 +103,7 @@ class _Reader:
         elif lower in lexicon.OPTIONAL:
             self.words.append(Word(lower, lower, "", token.start, token.end, optional=True))
         elif lower in lexicon.FIXED:
-            self._add(token, lower, fixed=True)
+            self._add(index, token, lower, fixed=True)
         elif lower in lexicon.DIRECTION:
             self._drop_role()
             self._role = token
@@ -111,14 +112,14 @@ class _Reader:
             self.past |= lower in lexicon.PAST
             self.future |= lower in lexicon.FUTURE and not (lower == "would" and self._asks == "how")
             if last and lower in ("do", "does", "did", "doing"):
-                self._add(token, "do", fixed=True)
+                self._add(index, token, "do", fixed=True)
         elif lower not in lexicon.NOTHING:
-            self._add(token, stem(lower), fixed=lower in lexicon.UNITS)
+            self._add(index, token, stem(lower), fixed=lower in lexicon.UNITS)
 
-    def _add(self, token: _Token, compared: str, *, fixed: bool = False) -> None:
+    def _add(self, index: int, token: _Token, compared: str, *, fixed: bool = False) -> None:
         role = self._role.lower if self._role else ""
         self._role = None
-        if token.kind == "word" and self._is_name(self._tokens.index(token), token):
+        if token.kind == "word" and self._is_name(index, token):
             self.names.add(compared)
         passive = self._behind_be and _PARTICIPLE.search(token.lower) is not None
         self.words.append(Word(compared, token.lower, role, token.start, token.end, fixed, passive=passive))
@@ -221,7 +222,7 @@ def _what(tokens: list[_Token], lowers: list[str], index: int) -> tuple[str, lis
     if literal := [at for at, lower in enumerate(lowers) if lower in lexicon.LITERAL]:
         return "meaning", [token for at, token in enumerate(tokens) if at not in literal]
     at = index + 1
-    while at < len(lowers) and lowers[at] in {*lexicon.NOTHING, *lexicon.AUXILIARIES, *_GOOD}:
+    while at < len(lowers) and lowers[at] in _BESIDE:
         at += 1
     if at + 1 < len(lowers) and lowers[at] in ("way", "ways", "method", "methods") and lowers[at + 1] == "to":
         return "how", [*tokens[:index], *tokens[at + 2 :]]

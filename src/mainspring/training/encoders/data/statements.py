@@ -14,7 +14,7 @@ from mainspring.rag.text.sentences import split
 from mainspring.training.encoders.data.near_misses import Passages, plain, swapped, window
 
 Label = Literal["entailment", "neutral", "contradiction"]
-_BRACKETS = re.compile(r"\s*\([^()]*\)")
+_BRACKETS = re.compile(r"(?:(?<!\s)\s+)?\([^()]*\)")
 _LAST_PART = re.compile(r",\s+(?:which|who|where|and|but|while|although|as|with|including)\b[^,.]*(?=\.$)")
 _FIRST_PART = re.compile(r"^(?:In|On|At|After|Before|During|While|However|Although|Since|By|For)\b[^,]{0,60},\s+(?=\w)")
 _VERB = re.compile(r"\b(is|are|was|were|has|have|had|can|will|would|could|should|may)\b(?! not\b)")
