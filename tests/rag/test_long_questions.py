@@ -55,7 +55,7 @@ READERS: dict[str, Callable[[str], object]] = {
     "clauses of a sentence": claims.clauses,
     "calculation": arithmetic.calculation,
 }
-OPENINGS = ("", "What are ", "How much is ", "Thanks. ", "In ", "The line ", "compare ")
+OPENINGS = ("", "What are ", "Thanks. ")
 MORE = (
     "hi. ",
     "What ",
