@@ -28,30 +28,32 @@ _ASIDE = re.compile(
     r"|values?|names?|answers?|sources?|short|brief|detail|words?|sentences?|list|why)){1,6}(?:,? please)?[.!]?",
     re.IGNORECASE,
 )
-_SIDE = r"(?:(?!\b(?:and|or)\b)[^,?])+"
+# A side begins and ends with a word, so that no blank may belong to it or to what is beside it: each run of blanks, and
+# each comma of a list, would multiply the ways to read a question.
+_WORD = r"(?:(?!\b(?:and|or)\b)[^\s,?])+"
+_SIDE = rf"{_WORD}(?:\s++{_WORD})*"
 # "How does Python differ from Java?", "how expenses, leave and remote work interact".
 _DIFFER = re.compile(
     r"\bhow (?:does|do|did|is|are|was|were) (?P<one>.+?) (?:differ|different|distinct) from (?P<other>.+?)\s*[?.]?$",
     re.IGNORECASE,
 )
-# No blank may belong to what is before a side or to the side itself: each comma would double the ways to read a list.
-_SIDES = rf"(?P<sides>{_SIDE}(?:,\s*+{_SIDE})*,?\s+and\s+{_SIDE}?)"
+_SIDES = rf"(?P<sides>{_SIDE}(?:\s*+,\s*+{_SIDE})*(?:\s*+,)?\s+and\s++(?:{_SIDE})?)"
 _TOGETHER = re.compile(
-    rf"\b(?:how|what)\s+(?:do|does|are|is|can)?\s*{_SIDES}\s+"
+    rf"\b(?:how|what)\s++(?:(?:do|does|are|is|can)\b\s*+)?{_SIDES}\s+"
     r"(?:interact|interplay|relate|compare|differ|fit together|work together|play together|affect each other"
     r"|influence each other|depend on each other|are (?:related|connected|different|alike)|(?:related|connected|alike)"
     r"|have in common)\b",
     re.IGNORECASE,
 )
 _LISTED = re.compile(
-    rf"\b(?:differences?|relation(?:ship)?s?|comparison|choice|interactions?|interplay) (?:between|among|of)\s+"
-    rf"(?P<sides>{_SIDE}(?:,\s*+{_SIDE})+,?\s+and\s+{_SIDE}?)\s*[?.]?$",
+    rf"\b(?:differences?|relation(?:ship)?s?|comparison|choice|interactions?|interplay) (?:between|among|of)\s++"
+    rf"(?P<sides>{_SIDE}(?:\s*+,\s*+{_SIDE})+(?:\s*+,)?\s+and\s++(?:{_SIDE})?)\s*[?.]?$",
     re.IGNORECASE,
 )
 _COMPARED = re.compile(
-    r"\b(?:differences?|relation(?:ship)?|comparison|choice)\s+between\s+(?P<one>.+?)\s+and\s+(?P<other>.+?)\s*[?.]?$"
-    r"|\bcompare\s+(?P<one2>.+?)\s+(?:and|with|to|against)\s+(?P<other2>.+?)\s*[?.]?$"
-    r"|^(?P<one3>.+?)\s+(?:vs\.?|versus)\s+(?P<other3>.+?)\s*[?.]?$",
+    r"\b(?:differences?|relation(?:ship)?|comparison|choice)\s+between\s++(?P<one>\S.*?)(?<!\s)\s+and\s++(?P<other>\S.*?)(?<!\s)\s*[?.]?$"
+    r"|\bcompare\s++(?P<one2>\S.*?)(?<!\s)\s+(?:and|with|to|against)\s++(?P<other2>\S.*?)(?<!\s)\s*[?.]?$"
+    r"|^(?P<one3>.+?)(?<!\s)\s+(?:vs\.?|versus)\s++(?P<other3>\S.*?)(?<!\s)\s*[?.]?$",
     re.IGNORECASE,
 )
 _LEANS = re.compile(
