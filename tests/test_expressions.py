@@ -65,7 +65,13 @@ SHORT, LONG, MOST = 500, 4_000, 20
 """Eight times the text may take twenty times as long; a square takes sixty-four times."""
 FAST_S = 0.002
 """What takes less for the long text has no square that anybody would feel."""
-BOUNDED: dict[str, str] = {}
+BOUNDED: dict[str, str] = {
+    "engines.grammar.checks:_SET": "patterns of at most 2,000 characters that compile, so that each set is closed",
+    "features.assistant.arithmetic:_TAIL": "texts of at most 200 characters",
+    "features.assistant.arithmetic:_TOKEN": "texts of at most 200 characters",
+    "features.assistant.enhance.protected:_SPANS": "texts of at most 600 characters",
+    "features.assistant.enhance.protected:_CODE": "texts of at most 600 characters",
+}
 _SCANS = re.compile(r"(?:\b(\w+)\.)?\b(\w+)\.(?:search|findall|finditer|split|sub|subn)\(")
 _SKIPPED = (".__main__", ".migrations", ".testing")
 
