@@ -72,6 +72,11 @@ BOUNDED: dict[str, str] = {
     "rag.query.decompose:_AND": "questions of more than 1,000 characters are not split",
     "rag.query.decompose:_TOGETHER": "questions of more than 1,000 characters are not split",
     "rag.query.decompose:_COMPARED": "questions of more than 1,000 characters are not split",
+    "engines.grammar.checks:_SET": "patterns of at most 2,000 characters that compile, so that each set is closed",
+    "features.assistant.arithmetic:_TAIL": "texts of at most 200 characters",
+    "features.assistant.arithmetic:_TOKEN": "texts of at most 200 characters",
+    "features.assistant.enhance.protected:_SPANS": "texts of at most 600 characters",
+    "features.assistant.enhance.protected:_CODE": "texts of at most 600 characters",
 }
 _SCANS = re.compile(r"(?:\b(\w+)\.)?\b(\w+)\.(?:search|findall|finditer|split|sub|subn)\(")
 _SKIPPED = (".__main__", ".migrations", ".testing")

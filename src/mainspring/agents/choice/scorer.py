@@ -15,6 +15,7 @@ from mainspring.agents.choice.weights import Weights, weights
 from mainspring.engines.base import Embedder
 
 _KEPT_TOOLS = 4096
+_MOST_PARTS = 64
 
 
 class Scorer:
@@ -39,7 +40,8 @@ class Scorer:
     async def features(self, request: str, tools: Sequence[ToolText]) -> Any:
         """See ``features.matrix``."""
         said = parts(request)
-        said = said if len(said) > 1 else []
+        # Each part is embedded: a request of thousands of sentences would keep the model busy for seconds.
+        said = said[:_MOST_PARTS] if len(said) > 1 else []
         asked = (await self.embedder.embed([request, *said], "query")).vectors
         return features.matrix(request, said, asked, tools, await self.vectors(tools))
 

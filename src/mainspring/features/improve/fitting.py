@@ -28,7 +28,7 @@ from mainspring.stores.documents.collections import Collection
 from mainspring.training.checkpoints import latest, save
 from mainspring.training.recipe import Interrupted, Made, Side, Work
 
-_MARK = re.compile(r"\s*\[\d+\]")
+_MARK = re.compile(r"(?:(?<!\s)\s+)?\[\d+\]")
 _AT_ONCE = 2
 
 

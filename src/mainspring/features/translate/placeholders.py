@@ -60,9 +60,11 @@ def masks(sentences: Iterable[str], terms: Mapping[str, str], *, names: bool) ->
 
 def _mask(sentence: str, terms: Sequence[tuple[re.Pattern[str], str]], *, names: bool) -> Masked:
     spans: list[tuple[int, int, str]] = []
+    taken = bytearray(len(sentence))
 
     def add(start: int, end: int, kept: str) -> None:
-        if all(end <= other or start >= until for other, until, _ in spans):
+        if taken.find(1, start, end) < 0:
+            taken[start:end] = b"\1" * (end - start)
             spans.append((start, end, kept))
 
     # What looks like a mark first: a term "p" must not come into it.
