@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import get_args
 
 from mainspring.core.errors import InvalidRequest, Unsupported
@@ -21,6 +21,8 @@ _MODES = ("auto", "extractive", "generative")
 # Everyday names for them.
 _ALIASES = {"verbatim": "extractive", "written": "generative"}
 _MAX_TOP_K = 50
+MOST_READ = 4_000
+"""Characters of a message that are read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,8 @@ def understood(request: ChatRequest, settings: RagSettings, *, name: str, one: b
     if not isinstance(top_k, int) or isinstance(top_k, bool) or not 1 <= top_k <= _MAX_TOP_K:
         raise InvalidRequest(f"top_k must be a number from 1 to {_MAX_TOP_K}", param="options.top_k")
     text, history = question(request)
-    text = small_talk.without_courtesy(text)
+    text = small_talk.without_courtesy(ends_of(text))
+    history = tuple(replace(each, content=ends_of(each.content)) for each in history)
     graph = options.get("graph", "off")
     if graph not in get_args(GraphMode):
         raise InvalidRequest(f"graph must be one of {', '.join(get_args(GraphMode))}", param="options.graph")
@@ -79,6 +82,14 @@ def understood(request: ChatRequest, settings: RagSettings, *, name: str, one: b
         techniques=_techniques(options.get("techniques", ())),
         free=mode == "auto",
     )
+
+
+def ends_of(text: str) -> str:
+    """``text``, or the first and the last half of what is read of a longer one. Each sentence of the documents is
+    compared with all that a question has: no answer may take so long that other tenants feel it."""
+    if len(text) <= MOST_READ:
+        return text
+    return f"{text[: MOST_READ // 2]}\n{text[-MOST_READ // 2 :]}"
 
 
 def question(request: ChatRequest) -> tuple[str, tuple[Message, ...]]:

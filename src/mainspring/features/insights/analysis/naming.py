@@ -15,6 +15,8 @@ from mainspring.serving.memory.terms import words
 
 _LETTERS = re.compile(r"[^\W\d_]")
 IN_A_NAME = 3
+# Characters of a turn that are read for names.
+_READ = 4_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +36,12 @@ def telling(topics: Mapping[str, Sequence[Spoken]], *, anonymity: int, most: int
     for topic, turns in topics.items():
         counts[topic], users[topic] = Counter(), {}
         for turn in turns:
-            for word in words(turn.text):
+            for word in words(turn.text[:_READ]):
                 if not _LETTERS.search(word) or len(word) < 2:
                     continue
                 counts[topic][word] += 1
                 users[topic].setdefault(word, set()).add(turn.conversation)
-            _forms(turn.text, shown)
+            _forms(turn.text[:_READ], shown)
     total: Counter[str] = Counter()
     for each in counts.values():
         total.update(each)
@@ -71,7 +73,7 @@ def usage(turns: Sequence[Spoken]) -> dict[str, int]:
     """By content word, the number of conversations that used it."""
     users: dict[str, set[str]] = {}
     for turn in turns:
-        for word in words(turn.text):
+        for word in words(turn.text[:_READ]):
             users.setdefault(word, set()).add(turn.conversation)
     return {word: len(each) for word, each in users.items()}
 

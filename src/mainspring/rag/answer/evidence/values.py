@@ -5,12 +5,14 @@ English only. Values compare within their kind and unit: weeks are days, years a
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mainspring.rag.text import terms
 
+_MOST_ASKED = 50
 _WORDS = {
     word: number
     for number, word in enumerate(
@@ -113,6 +115,12 @@ def values(sentence: str) -> list[Value]:
                     found.append(value)
                     taken[value.start : value.end] = b"\1" * (value.end - value.start)
     return sorted(found, key=lambda value: value.start)
+
+
+@functools.lru_cache(64)
+def of_question(question: str) -> tuple[Value, ...]:
+    """The first values of ``question``, which each sentence of the documents is compared with."""
+    return tuple(values(question)[:_MOST_ASKED])
 
 
 def negative(sentence: str) -> bool:

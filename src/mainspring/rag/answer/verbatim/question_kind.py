@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from mainspring.rag.answer.evidence.values import Value, values
+from mainspring.rag.answer.evidence.values import Value, of_question, values
 from mainspring.rag.text import terms
 
 Wanted = Literal["reason", "value", "identifier", "name", "polarity", "anything"]
@@ -127,7 +127,7 @@ def answering(sentence: str, question: str) -> list[Value]:
     kind = terms.asked_kind(question)
     if kind not in ("number", "date") and not _SHARE.search(question) and not _MONEY.search(question):
         return []
-    asked = {value.amount for value in values(question)}
+    asked = {value.amount for value in of_question(question)}
     found = [value for value in values(sentence) if value.amount not in asked and any(map(str.isalnum, value.text))]
     counted = _COUNTED.search(question)
     if counted:

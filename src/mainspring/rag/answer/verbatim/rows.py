@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mainspring.rag.answer.evidence import exact_names
-from mainspring.rag.answer.evidence.values import values
+from mainspring.rag.answer.evidence.values import of_question, values
 from mainspring.rag.text import terms
 
 _BETWEEN = " | "
@@ -218,7 +218,7 @@ def within(row: Row, question: str) -> float:
     """1 if a value of ``question`` is within a range in a cell of the row, -1 if it is outside of all ranges, 0 without
     ranges."""
     found = 0.0
-    for value in values(question):
+    for value in of_question(question):
         amount = _number(value.amount)
         if amount is None:
             continue
