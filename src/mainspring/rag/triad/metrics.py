@@ -39,7 +39,7 @@ from mainspring.rag.triad.weights import ANSWER, ANSWER_ALONE, SUPPORT, SUPPORT_
 SUPPORTED = 0.5
 """A claim with at least this score counts as supported: true and false ones were given the same weight in the fit."""
 _KEPT_VECTORS = 20_000
-_MARK = re.compile(r"\s*\[\d+\]")
+_MARK = re.compile(r"(?:(?<!\s)\s+)?\[\d+\]")
 # "..., and shipping is free": a second statement begins where a subject and a verb follow.
 _SECOND_CLAIM = re.compile(
     r"(?:;\s+|,\s+(?:and|but|while|whereas)\s+)(?=(?:[\w’'-]+\s+){1,4}?(?:is|are|was|were|has|have|had|can|will|may|must|"
