@@ -57,7 +57,8 @@ class Api:
     real: dict[str, str]
 
 
-@pytest.fixture(scope="module")
+# Of the session, as its server is: a process of tests may come back to this module after others.
+@pytest.fixture(scope="session")
 def api(server: Server) -> Iterator[Api]:
     load_all_checks()
     key = data(run(server, "keys", "create", "generated", "--tenant", "generated", "--scope", "admin", "--json"))
