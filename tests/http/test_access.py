@@ -133,7 +133,7 @@ def run(server: Server, *arguments: str) -> str:
     return done.stdout
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def made(server: Server) -> dict[str, dict[str, str]]:
     """``KEYS`` by name: each with ``id`` and ``secret``."""
 
@@ -144,7 +144,7 @@ def made(server: Server) -> dict[str, dict[str, str]]:
     return {name: create(name) for name in KEYS}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def keys(server: Server, made: dict[str, dict[str, str]]) -> dict[str, str]:
     """Secrets by name, the server's own admin key among them."""
     return {name: key["secret"] for name, key in made.items()} | {"admin": server.key}
@@ -161,7 +161,7 @@ class Restricted:
     answer_id: str
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def restricted(server: Server, keys: dict[str, str]) -> Restricted:
     key = keys["researcher"]
     file_id = upload(server, key, "marigold.md", f"# Marigold\n\n{FACT}\n")
@@ -221,7 +221,7 @@ def test_the_document_declares_the_scope_of_every_route(server: Server) -> None:
     assert declared(server) == SCOPES
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def single(server: Server) -> dict[str, str]:
     """A secret for each scope, with that scope alone, of a tenant that has nothing; one that was ``revoked``, one that
     was ``replaced``, and one that may do all but ask any model that there is (``elsewhere``)."""
