@@ -8,6 +8,7 @@ import json
 import re
 import sys
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,6 @@ _PATTERNS = {
 def plain(pattern: str, out: Path, most: int) -> dict[str, Any]:
     """DuckDB reads and drops, datasketch removes near-duplicates, JSON lines are written."""
     import duckdb
-    from datasketch import MinHash, MinHashLSH
 
     began = time.process_time()
     query = f"""
@@ -34,26 +34,10 @@ def plain(pattern: str, out: Path, most: int) -> dict[str, Any]:
     connection = duckdb.connect()
     connection.execute("SET threads = 1")
     rows = connection.execute(query).fetchall()
-    index = MinHashLSH(threshold=0.8, num_perm=128)
-    seen: set[str] = set()
     written = 0
     with out.open("w", encoding="utf-8") as file:
-        for answer_id, messages, answer, _ in rows:
-            said = json.loads(messages)
-            for name, each in _PATTERNS.items():
-                answer = each.sub(name, answer)
-                for message in said:
-                    message["content"] = each.sub(name, message["content"])
-            text = f"{said[-1]['content']}\n{answer}".lower()
-            if text in seen:
-                continue
-            seen.add(text)
-            made = MinHash(num_perm=128)
-            made.update_batch([text[place : place + 8].encode() for place in range(max(1, len(text) - 7))])
-            if index.query(made):
-                continue
-            index.insert(answer_id, made)
-            file.write(json.dumps({"messages": [*said, {"role": "assistant", "content": answer}]}) + "\n")
+        for line in _lines((name, messages, answer) for name, messages, answer, _ in rows):
+            file.write(line + "\n")
             written += 1
     there = connection.execute(f"SELECT count(*) FROM read_parquet('{pattern}')").fetchall()[0][0]
     return {"rows": min(most, there), "kept": written, "cpu_s": time.process_time() - began}
@@ -138,22 +122,18 @@ def _of_ray(process: Any, me: Any) -> bool:
         return False
 
 
-def _plain_batch(table: Any) -> Any:
-    """What the plain script does, of one batch: near-duplicates of other batches are not seen."""
-    import pyarrow as pa
+def _lines(rows: Iterable[tuple[str, str, str]]) -> Iterator[str]:
+    """JSON lines of rows (id, messages as JSON, answer), without personal data, duplicates and near-duplicates."""
     from datasketch import MinHash, MinHashLSH
 
-    index, seen, lines = MinHashLSH(threshold=0.8, num_perm=128), set(), []
-    for row in table.to_pylist():
-        if row["status"] != "completed" or row["finish"] != "stop" or not row["consent"] or row["synthetic"]:
-            continue
-        if row["thumb"] == "down":
-            continue
-        said, answer = json.loads(row["messages"]), row["answer"]
-        for name, each in _PATTERNS.items():
-            answer = each.sub(name, answer)
+    index = MinHashLSH(threshold=0.8, num_perm=128)
+    seen: set[str] = set()
+    for name, messages, answer in rows:
+        said = json.loads(messages)
+        for placeholder, each in _PATTERNS.items():
+            answer = each.sub(placeholder, answer)
             for message in said:
-                message["content"] = each.sub(name, message["content"])
+                message["content"] = each.sub(placeholder, message["content"])
         text = f"{said[-1]['content']}\n{answer}".lower()
         if text in seen:
             continue
@@ -162,9 +142,21 @@ def _plain_batch(table: Any) -> Any:
         made.update_batch([text[place : place + 8].encode() for place in range(max(1, len(text) - 7))])
         if index.query(made):
             continue
-        index.insert(row["answer_id"], made)
-        lines.append(json.dumps({"messages": [*said, {"role": "assistant", "content": answer}]}))
-    return pa.table({"line": lines})
+        index.insert(name, made)
+        yield json.dumps({"messages": [*said, {"role": "assistant", "content": answer}]})
+
+
+def _plain_batch(table: Any) -> Any:
+    """What the plain script does, of one batch: near-duplicates of other batches are not seen."""
+    import pyarrow as pa
+
+    wanted = (
+        (row["answer_id"], row["messages"], row["answer"])
+        for row in table.to_pylist()
+        if row["status"] == "completed" and row["finish"] == "stop" and row["consent"] and not row["synthetic"]
+        if row["thumb"] != "down"
+    )
+    return pa.table({"line": list(_lines(wanted))})
 
 
 if __name__ == "__main__":
