@@ -53,6 +53,19 @@ async def test_a_second_sync_finds_nothing(world: World) -> None:
     assert world.files() == before
 
 
+async def test_a_sync_tells_how_many_of_the_waiting_events_it_has_read(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(world.lake.syncing, "_batch", 2)
+    await world.say("What came before?")
+    await world.lake.syncing.sync()
+    for number in range(3):
+        await world.say(f"Question {number}?")
+    told: list[tuple[int, int]] = []
+    await world.lake.syncing.sync(lambda *each: told.append(each))
+    assert told == [(2, 6), (4, 6), (6, 6)]
+
+
 async def test_a_sync_that_died_before_its_commit_leaves_nothing_behind(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

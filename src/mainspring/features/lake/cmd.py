@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -81,7 +82,7 @@ async def _build(context: typer.Context, tenant: str, sync_first: bool, changes:
         options = changed(lake.settings.build, changes)
         with show.progress() as progress:
             if sync_first:
-                await lake.syncing.catch_up(lambda events, _: progress("sync", events, 0))
+                await lake.syncing.catch_up(partial(progress, "sync"))
             made = await lake.building.build(tenant, progress, options)
     _tell(made, as_json)
 
@@ -120,7 +121,7 @@ def _tell(build: Build, as_json: bool) -> None:
 async def _sync(context: typer.Context, sweep: bool, retry: bool, as_json: bool) -> None:
     async with lake_of(context) as lake:
         with show.progress() as progress:
-            done = await lake.syncing.sync(lambda events, _: progress("sync", events, 0), retry=retry)
+            done = await lake.syncing.sync(partial(progress, "sync"), retry=retry)
         swept = await lake.syncing.sweep() if sweep else 0
         if done is None:
             show.done("Another process syncs already.", {"started": False}, as_json)

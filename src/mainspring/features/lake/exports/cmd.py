@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -95,7 +96,7 @@ async def _export(
     async with _lake_of(context) as lake:
         with show.progress() as progress:
             if sync_first:
-                await lake.syncing.catch_up(lambda events, _: progress("sync", events, 0))
+                await lake.syncing.catch_up(partial(progress, "sync"))
             # A person who has the home's files sees all groups of a tenant.
             local = Principal(tenant, "local", frozenset({"admin"}), await lake.exports.every_group(tenant))
             found = await lake.exports.ask(local, asked, job=False)

@@ -44,6 +44,12 @@ def newest(connection: sa.Connection) -> int:
     return int(connection.execute(query).scalar() or 0)
 
 
+def waiting(connection: sa.Connection, position: int) -> int:
+    """How many events are settled behind a position."""
+    query = sa.select(sa.func.count()).where(commits.before_horizon(connection), events.c.settled > position)
+    return int(connection.execute(query.select_from(events)).scalar() or 0)
+
+
 def about(connection: sa.Connection, tenant: str, subjects: Iterable[str], upto: int) -> dict[str, list[sa.Row[Any]]]:
     """All events about these subjects that are settled up to a position, by subject, by time."""
     found: dict[str, list[sa.Row[Any]]] = {}

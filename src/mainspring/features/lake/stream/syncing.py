@@ -39,7 +39,7 @@ _log = logging.getLogger(__name__)
 NAME = "lake"
 """The reader of the log, and the lease of the one process that writes the raw and the clean zone."""
 Progress = Callable[[int, int], None]
-"""Told how many events were read so far, and how many of them became interactions."""
+"""Told how many events were read so far, and how many there were to read in all when the sync began."""
 
 
 @dataclass(slots=True)
@@ -102,6 +102,7 @@ class Syncing:
         await self._clean_up()
         position = await Feed(self._database).begin(NAME)
         done = Synced(position=position)
+        total = 0 if progress is None else await self._database.read(partial(events.waiting, position=position))
         touched: set[str] = set()
         erased: set[str] = set()
         while True:
@@ -124,7 +125,7 @@ class Syncing:
                 done.interactions += sum(map(len, prepared.clean.values()))
                 done.set_aside += len(prepared.aside)
                 if progress is not None:
-                    progress(done.events, done.interactions)
+                    progress(done.events, max(total, done.events))
             if lease.lost.is_set():
                 return done
 
