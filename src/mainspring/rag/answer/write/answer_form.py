@@ -35,9 +35,9 @@ _SOME = r"for\s+(?:two|three|four|five|six|seven|eight|nine|ten|\d+)\s+\w+s\b"
 _ARITHMETIC = re.compile(
     r"\b(?:how\s+(?:much|many)\s+(?:more|less|fewer|longer|cheaper|dearer|heavier|lighter|higher|lower)|"
     r"in\s+total|altogether|sum\s+of|combined|added\s+up|"
-    r"how\s+(?:much|many)\b(?:(?!how\s+(?:much|many)\b).)*\btogether|average\s+of|mean\s+of|"
+    r"how\s+(?:much|many)\b(?:(?!\bhow\s+(?:much|many)\b).)*\btogether|average\s+of|mean\s+of|"
     r"(?:percent(?:age)?|per\s+cent)\s+(?:change|increase|decrease|of)|by\s+how\s+(?:much|many)|"
-    rf"{_SOME}(?:(?!{_SOME}).)*\bcost|cost(?:(?!cost).)*\b{_SOME})\b",
+    rf"{_SOME}(?:(?!\b{_SOME}).)*\bcost|cost(?:(?!\bcost).)*\b{_SOME})\b",
     re.IGNORECASE,
 )
 _SIMPLE = re.compile(
