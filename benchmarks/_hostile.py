@@ -16,17 +16,20 @@ from typing import Any
 SIZE = 8 * 2**20 - 64 * 2**10
 MODEL = "smollm2-135m-instruct"
 _MB = 2**20
+PATIENCE_S = 120.0
+"""Seconds that an answer may take."""
 
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """A request; ``body`` is made when it is sent."""
+    """A request; ``body`` is made when it is sent, and left after ``patience_s``: then the server ends its work."""
 
     name: str
     method: str
     path: str
     body: Callable[[], bytes]
     headers: tuple[tuple[str, str], ...] = (("content-type", "application/json"),)
+    patience_s: float = PATIENCE_S
 
 
 # --- every route ------------------------------------------------------------------------------------------------------

@@ -1,7 +1,9 @@
 """Regular expressions take a time that grows with a text's length, and not with its square.
 
-No other thread runs while one matches: a text that takes a second takes it from all tenants. Where only short texts
-come, ``BOUNDED`` says what bounds them.
+No other thread runs while one matches: a text that takes a second takes it from all tenants. All that modules hold and
+all that functions write out are timed, over common pieces of text and over pieces made of each expression's own parts.
+Where only short texts come, ``BOUNDED`` says what bounds them; where an expression is made of values, ``MADE`` says why
+it is none that a text could slow down.
 """
 
 from __future__ import annotations
@@ -18,6 +20,8 @@ from typing import Any
 import pytest
 
 import mainspring
+from mainspring.guards.detect import pii
+from tests import expression_texts
 
 PIECES = (
     *(
@@ -77,7 +81,44 @@ BOUNDED: dict[str, str] = {
     "features.assistant.arithmetic:_TOKEN": "texts of at most 200 characters",
     "features.assistant.enhance.protected:_SPANS": "texts of at most 600 characters",
     "features.assistant.enhance.protected:_CODE": "texts of at most 600 characters",
+    "cli.serve.doctor:PASSWORD": "the operator's own settings",
+    "features.evaluate.sets.multihop:plain": "titles of a public set",
+    "features.evaluate.sets.scifact:_STRING": "rows of a public set",
+    "features.translate.documents.pieces:_STRING": "a text that is JSON, whose quotes are all closed",
+    "guards.rewrite.windows:_END": "no more than 301 characters are looked at",
+    "rag.chunk.windows:_WORD": "space at the end is not looked at",
+    "rag.parse.office.number_format:show": "formats of more than 255 characters are not read",
+    "rag.parse.office.number_format:_section": "formats of more than 255 characters are not read",
+    "rag.query.decompose:_DIFFER": "questions of more than 1,000 characters are not split",
+    "rag.query.decompose:_sides": "questions of more than 1,000 characters are not split",
 }
+MADE: dict[str, str] = {
+    "agents.tools.provenance:_known": "a text word for word, between two looks",
+    "core.settings.serving.auto:_is_an_expression": "only compiled",
+    "engines.grammar.checks:check_pattern": "only compiled",
+    "engines.grammar.metaschema:_expression": "only compiled",
+    "features.evaluate.capabilities.extract:letter": "possessive repeats, behind an answer's mark",
+    "features.support.dialogue.intents:__init__": "the script's, in TABLES",
+    "features.support.dialogue.intents:_tells": "a text word for word",
+    "features.support.plans.planner:_reason": "of the shop's terms, in TABLES",
+    "features.support.script.readers:reason": "in TABLES",
+    "features.support.script.readers:problem": "in TABLES",
+    "features.support.script.readers:address": "a postcode, and space within it",
+    "features.support.shop.warranty:part_of": "in TABLES",
+    "guards.detect.pii:search": "timed below",
+    "guards.rules.rewrite:_terms": "terms word for word",
+    "guards.rules.safe_patterns:checked": "refused where a place could take many steps",
+    "rag.answer.evidence.exact_names:_numbered": "a word",
+    "serving.money.price_book:load": "of the price list, which is ours",
+    "serving.money.price_book:_matches": "of the price list, for names of models",
+    "serving.route.auto.rules:holds": "the operator's own rule",
+}
+TABLES = (
+    "features.support.script.patterns",
+    "features.support.script.readers",
+    "features.support.script.shop",
+    "features.support.shop.warranty",
+)
 _SCANS = re.compile(r"(?:\b(\w+)\.)?\b(\w+)\.(?:search|findall|finditer|split|sub|subn)\(")
 _SKIPPED = (".__main__", ".migrations", ".testing")
 
@@ -122,6 +163,16 @@ def _within(value: Any) -> Iterator[re.Pattern[str]]:
             yield from _within(each)
 
 
+def within_functions() -> Iterator[tuple[str, re.Pattern[str], bool]]:
+    """(module and function, expression, whether it is looked for anywhere) of what functions write out or read."""
+    root = Path(mainspring.__file__).parent
+    for each in (*expression_texts.written(root), *expression_texts.told(root, TABLES)):
+        if each.expression is not None:
+            yield each.place, each.expression, each.anywhere
+    for name in ("trigger", "begun", "either"):
+        yield f"guards.detect.pii:{name}", getattr(pii.search(frozenset(pii.KINDS)), name), True
+
+
 def seconds(expression: re.Pattern[str], text: str, anywhere: bool) -> float:
     began = time.process_time()
     if anywhere:
@@ -129,29 +180,58 @@ def seconds(expression: re.Pattern[str], text: str, anywhere: bool) -> float:
             pass
     else:
         expression.match(text)
+        expression.fullmatch(text)
     return time.process_time() - began
 
 
-def squares(name: str, expression: re.Pattern[str]) -> Iterator[str]:
-    """The pieces of which a long text takes too long."""
-    module, own, number = name.split(":")
-    # Patterns in collections are called by other names.
-    anywhere = (module.rpartition(".")[2], own) in scanned() or number != "0"
-    for piece in PIECES:
+def squares(expression: re.Pattern[str], anywhere: bool) -> Iterator[str]:
+    """The texts of which a long one takes too long."""
+    for once, piece in [*(("", piece) for piece in PIECES), *expression_texts.pieces(expression)]:
         # What does not match at the end makes an expression try all that it can.
-        short, long = (piece * (size // len(piece)) + "~" for size in (SHORT, LONG))
-        taken = min(seconds(expression, short, anywhere) for _ in range(2))
-        if taken * LONG / SHORT > FAST_S / 2 and seconds(expression, long, anywhere) > max(FAST_S, MOST * taken):
-            yield piece
+        for end in ("~", ""):
+            short, long = (once + piece * (size // len(piece)) + end for size in (SHORT, LONG))
+            taken = min(seconds(expression, short, anywhere) for _ in range(2))
+            if taken * LONG / SHORT > FAST_S / 2 and seconds(expression, long, anywhere) > max(FAST_S, MOST * taken):
+                yield f"{once!r}, then {piece!r}"
+
+
+def _anywhere(name: str) -> bool:
+    """Whether the expression of a module is looked for anywhere. Patterns in collections are called by other names."""
+    module, own, number = name.split(":")
+    return (module.rpartition(".")[2], own) in scanned() or number != "0"
 
 
 @pytest.mark.slow
 def test_no_expression_takes_the_square_of_a_text() -> None:
-    found = {name: piece for name, each in expressions() for piece in list(squares(name, each))[:1]}
-    unknown = {name: piece for name, piece in found.items() if name.rpartition(":")[0] not in BOUNDED}
-    assert unknown == {}
+    every = [(name.rpartition(":")[0], each, _anywhere(name)) for name, each in expressions()]
+    found = {
+        name: text
+        for name, each, anywhere in (*every, *within_functions())
+        if name not in BOUNDED
+        for text in list(squares(each, anywhere))[:1]
+    }
+    assert found == {}
+
+
+def test_what_is_made_of_values_is_known() -> None:
+    made = {each.place for each in expression_texts.written(Path(mainspring.__file__).parent) if not each.expression}
+    assert made == set(MADE)
 
 
 def test_a_square_is_found() -> None:
-    assert list(squares("m:_A:1", re.compile(r"\s+$")))
-    assert not list(squares("m:_A:1", re.compile(r"(?<!\s)\s+")))
+    assert list(squares(re.compile(r"\s+$"), True))
+    assert not list(squares(re.compile(r"(?<!\s)\s+"), True))
+    # Of its own parts: only this beginning makes the blanks long.
+    assert list(squares(re.compile(r"favourite\s+\s*y"), True))
+
+
+def test_expressions_within_functions_are_found(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text(
+        "import re\nKNOWN = re.compile('a')\ndef f(text, given):\n"
+        "    re.sub(r'\\s+$', '', text)\n    re.match(f'{given}x', text)\n    return re.search(given, text)\n"
+    )
+    found = [
+        (each.place, each.expression and each.expression.pattern, each.anywhere)
+        for each in expression_texts.written(tmp_path)
+    ]
+    assert found == [("a:f", r"\s+$", True), ("a:f", "wordx", False), ("a:f", None, True)]

@@ -13,7 +13,7 @@ from mainspring.agents.loop.steps import Reply
 from mainspring.core.types import Text, ToolCall
 
 _SIGNS = ("{", "```", "<tool_call>")
-_FENCED = re.compile(r"```(?:\w+)?\s*(.*?)\s*(?:```|$)", re.DOTALL)
+_FENCE = re.compile(r"```\w*+\s*+")
 _MARKS = re.compile(r"</?tool_call>")
 
 
@@ -49,8 +49,8 @@ def salvaged(reply: Reply, names: Container[str], path: str) -> list[ToolCall]:
     text = reply.text.strip()
     if reply.calls or not text.startswith(_SIGNS):
         return []
-    fenced = _FENCED.fullmatch(text)
-    text = _MARKS.sub("\n", fenced[1] if fenced else text).strip()
+    fence = _FENCE.match(text)
+    text = _MARKS.sub("\n", text[fence.end() :].removesuffix("```") if fence else text).strip()
     found = []
     for index, value in enumerate(_objects(text)):
         name, arguments = value.get("name"), value.get("arguments", value.get("parameters", {}))

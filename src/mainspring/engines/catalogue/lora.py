@@ -16,7 +16,7 @@ from mainspring.core.errors import ModelError
 from mainspring.engines.catalogue.gguf_weights import GgufWeights
 
 Floats = NDArray[np.float32]
-_NAME = re.compile(r"layers\.(?P<layer>\d+)\.(?P<module>[\w.]+?)\.lora_(?P<side>[AB])(?:\.\w+)?(?:\.weight)?$")
+_NAME = re.compile(r"layers\.(?P<layer>\d+)\.(?P<module>[\w.]{1,80}?)\.lora_(?P<side>[AB])(?:\.\w+)?(?:\.weight)?$")
 MODULES = {
     "self_attn.q_proj": "attn_q",
     "self_attn.k_proj": "attn_k",

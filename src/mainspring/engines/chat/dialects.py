@@ -284,7 +284,7 @@ def _listed(source: str, names: Names) -> list[ToolCall]:
 
 _BLOCK, _BLOCK_END = "<｜tool▁calls▁begin｜>", "<｜tool▁calls▁end｜>"
 _BEGIN, _SEPARATOR, _END = "<｜tool▁call▁begin｜>", "<｜tool▁sep｜>", "<｜tool▁call▁end｜>"
-_FENCED = re.compile(r"\s*([\w.-]+)\s*```(?:json)?\s*(.*?)\s*```\s*", re.DOTALL)
+_FENCED = re.compile(r"\s*+([\w.-]++)\s*+```(?:json)?")
 
 
 def _read_deepseek(text: str, names: Names, final: bool) -> Read | None:  # noqa: ARG001
@@ -293,8 +293,10 @@ def _read_deepseek(text: str, names: Names, final: bool) -> Read | None:  # noqa
         return None
     body = text[:end].removeprefix(_BLOCK).lstrip().removeprefix(_BEGIN)
     kind, _, rest = body.partition(_SEPARATOR)
-    fenced = _FENCED.fullmatch(rest) if kind.strip() == "function" else None
-    name, written = (fenced[1], fenced[2]) if fenced else (kind.strip(), rest.strip())
+    name, written = kind.strip(), rest.strip()
+    fenced = _FENCED.match(rest) if name == "function" else None
+    if fenced and (inside := rest[fenced.end() :].rstrip()).endswith("```"):
+        name, written = fenced[1], inside[:-3].strip()
     call = _call(name, written, names)
     return end + len(_END), [call] if call else []
 

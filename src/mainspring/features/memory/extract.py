@@ -92,7 +92,7 @@ _SINGLE: tuple[tuple[str, Kind, str], ...] = (
     (rf"{_I}{_NOT}{_NOW}\s+have\s+(?:no|one|two|three|four|five|\d)\s+(?:kids?|children)\b", "fact", "children"),
 )
 _ONE = tuple((re.compile(pattern, re.IGNORECASE), kind, slot) for pattern, kind, slot in _SINGLE)
-_FAVOURITE = re.compile(r"\bmy\s+favou?rite\s+([\w'’ -]{2,40}?)\s+(?:is|are|was)\b", re.IGNORECASE)
+_FAVOURITE = re.compile(r"\bmy\s+favou?rite\s++([\w'’-][\w'’ -]{1,39}?)\s++(?:is|are|was)\b", re.IGNORECASE)
 _MINE = re.compile(
     rf"\b(?:my|our)\s+((?:(?:new|old|current|work|home)\s+)?(?:{_ATTRIBUTE}))\s+(?:is|are)\b", re.IGNORECASE
 )

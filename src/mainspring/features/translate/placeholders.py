@@ -12,8 +12,8 @@ _KEPT = re.compile(
     r"""
     <p\d+>                                             # what looks like a mark
   | (?<!`)`++[^`\n]++`++                                # code
-  | !?\[(?=[^\]\n]{0,500}+\]\([^)\s]{1,2000}\))         # a link of Markdown: what is in its brackets is translated
-  | \]\([^)\s]{1,2000}\)
+  | !?\[(?=[^\]\n]{0,500}+\]\((?:(?!\]\()[^)\s]){1,2000}\))   # a link: what is in its brackets is translated
+  | \]\((?:(?!\]\()[^)\s]){1,2000}\)
   | (?:https?|ftp|mailto|file)://[^\s<>"')\]]*[^\s<>"')\].,;:!?] | www\.[^\s<>"')\]]*[^\s<>"')\].,;:!?]
   | [\w.+-]{1,64}+@[\w-]+(?:\.[\w-]+)+                 # an e-mail address
   | </?[A-Za-z][^<>\n]*> | &(?:\#\d+|\#x[0-9a-fA-F]+|\w+);   # a tag, an entity of HTML

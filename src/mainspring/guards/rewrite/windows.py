@@ -47,8 +47,9 @@ class Windows:
         self._sentence += text
         found: list[Window] = []
         while True:
-            # A mark ends a sentence only if white space follows: the last characters are checked again.
-            end = _END.search(self._sentence, max(0, self._scanned - 16))
+            # A mark ends a sentence only if white space follows: the last characters are checked again. Nothing behind
+            # the longest sentence is looked at, which would be read again for each.
+            end = _END.search(self._sentence, max(0, self._scanned - 16), LONGEST + 1)
             limit = end.end() if end else len(self._sentence)
             if self._stepping:
                 found += self._steps(min(limit, LONGEST))

@@ -7,8 +7,8 @@ import re
 ELLIPSIS = "…"
 NEAR = 80
 """This close to its limit, a text of bounded length waits until its end is known."""
-_END = re.compile(r"[.!?…]+[\"'”’»)\]]*(?=\s)|[。！？]")
-_MARKS = re.compile(r"[.!?…]+[\"'”’»)\]]*\Z")
+_END = re.compile(r"(?<![.!?…])[.!?…]+[\"'”’»)\]]*(?=\s)|[。！？]")
+_MARKS = re.compile(r"(?<![.!?…])[.!?…]+[\"'”’»)\]]*\Z")
 _SPACE = re.compile(r"\s+\S*\Z")
 
 

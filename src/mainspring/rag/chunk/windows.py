@@ -76,10 +76,10 @@ def _words(material: Material, start: int, end: int) -> tuple[list[Piece], list[
     at = start
     for (begin, stop), tokens in zip(rows, material.counted([text[a:b] for a, b in rows]), strict=True):
         if tokens <= size:
-            pieces += [match.span() for match in _WORD.finditer(text, at, begin)]
+            pieces += _each_word(text, at, begin)
             pieces.append((begin, stop))
             at = stop
-    pieces += [match.span() for match in _WORD.finditer(text, at, end)]
+    pieces += _each_word(text, at, end)
     done: list[tuple[Piece, int]] = []
     whole = set(rows)
     while pieces:
@@ -93,3 +93,9 @@ def _words(material: Material, start: int, end: int) -> tuple[list[Piece], list[
         pieces = longer
     done.sort()
     return [piece for piece, _ in done], [tokens for _, tokens in done]
+
+
+def _each_word(text: str, start: int, end: int) -> list[Piece]:
+    """The words of ``text[start:end]``, each with the space before it; space behind the last one is none's."""
+    stop = start + len(text[start:end].rstrip())
+    return [match.span() for match in _WORD.finditer(text, start, stop)]

@@ -37,7 +37,7 @@ _ARCHIVES = ("odt", "ods", "epub")
 _FRONT_MATTER = re.compile(r"---[ \t]*\n(.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|$)", re.DOTALL)
 _SWITCH = re.compile(r"[\w-]+:\s*(?:true|false|null|~)\s*$", re.IGNORECASE)
 _PAIR = re.compile(r"^([\w-]+):[ \t]+[\"']?(.*?)[\"']?$")
-_TITLE = re.compile(r"^title:[ \t]*[\"']?(.+?)[\"']?[ \t]*$", re.MULTILINE)
+_TITLE = re.compile(r"^title:[ \t]*+[\"']?(?=.)([^\n]*\S)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +119,15 @@ def _markdown(data: bytes, name: str, kind: str) -> Parsed:
     # Its title heads the document where no heading does; what else it says can be found as text.
     title = _TITLE.search(front)
     if title and not re.match(r"\s*#\s", text):
-        composer.add(f"# {title[1]}")
+        composer.add(f"# {_unquoted(title[1])}")
     if front:
         text = f"{text.rstrip()}\n\n{_described(front)}"
     composer.markdown(markdown_extensions.strip(text))
     return composer.parsed(kind, "text")
+
+
+def _unquoted(title: str) -> str:
+    return title[:-1] if len(title) > 1 and title[-1] in "\"'" else title
 
 
 def _html(data: bytes, name: str, kind: str) -> Parsed:
@@ -136,7 +140,7 @@ def _html(data: bytes, name: str, kind: str) -> Parsed:
     composer.warnings.append(warning)
     title = _TITLE.search(front)
     if title and "<h1" not in text.lower():
-        composer.add(f"# {title[1]}")
+        composer.add(f"# {_unquoted(title[1])}")
     html.write_html(text, composer)
     composer.markdown(_described(front))
     return composer.parsed(kind, "trafilatura")

@@ -29,7 +29,7 @@ _ITEM = re.compile(
     r"(?:[-*+•‣◦▪■●○–]|\(?\d{1,3}[.)]|\(?[a-zA-Z][.)]|\((?:ii|iii|iv|vi|vii|viii|ix|xi|xii)\))[ \t]+(?=\S)(?![A-Z]\.)"
 )
 _RULE = re.compile(r"[-=_*~|:+\s]{3,}$")
-_FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})[ \t]*([^`\n]*?)[ \t]*$", re.MULTILINE)
+_FENCE = re.compile(r"^[ \t]*+(`{3,}+|~{3,}+)[ \t]*+([^`\n]*+)$", re.MULTILINE)
 _CODE_LINE = re.compile(r"[{};=<>\[\]\\]|\w\(|^\s{2,}\S|^[$#%>]")
 # Marks that end a sentence whatever follows: Chinese and Japanese, danda, Arabic and Urdu, Ethiopic, Armenian, Burmese,
 # Khmer.
@@ -38,7 +38,7 @@ _DENSE = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
 # An end of a sentence: its mark, closing quotes or brackets, then space (none if words have none between them;
 # a full-width point between digits is a decimal one).
 _END = re.compile(
-    rf"[.!?…]+[\"'”’»)\]]*(?=\s)|[!?]+(?=[{_DENSE}])"
+    rf"(?<![.!?…])[.!?…]+[\"'”’»)\]]*(?=\s)|(?<![!?])[!?]+(?=[{_DENSE}])"
     rf"|(?!(?<=\d)．\d)[{_PLAIN_MARKS}]+[」』”’）»)\"']*"
 )
 # A quotation that continues in its sentence: 「はい。」と言った。

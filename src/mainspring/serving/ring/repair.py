@@ -47,7 +47,7 @@ MAX_ROUNDS = 5
 HEADER = "x-mainspring-structured"
 Validator = Callable[[str], tuple[str, str]]
 """The value in a text, in the model's spelling, and its fault (empty: none)."""
-_FENCE = re.compile(r"```(?:json)?\s*(.*?)```", re.DOTALL)
+_FENCE = re.compile(r"```(?:json)?(.*?)```", re.DOTALL)
 
 
 class Repair(Layer):

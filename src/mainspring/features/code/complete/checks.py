@@ -12,7 +12,7 @@ from mainspring.features.code.syntax import trees
 _MOST_CUTS = 12
 _LONG = 8_000
 # A line that begins a definition at the top of a file, with its decorators.
-_TOP = re.compile(r"^(?:@[^\n]*\n)*(?:def|class|async def)\b", re.MULTILINE)
+_TOP = re.compile(r"^(?:@[^\n]*\n){0,50}(?:def|class|async def)\b", re.MULTILINE)
 _MOST_CHARACTERS = 200_000
 
 

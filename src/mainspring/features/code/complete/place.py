@@ -87,7 +87,7 @@ def columns(line: str) -> int:
 
 def opens_block(line: str, *, indented: bool) -> bool:
     """Whether the lines after ``line`` are deeper."""
-    code = re.sub(r"\s+(#|//).*$", "", line).rstrip()
+    code = re.sub(r"(?<!\s)\s+(#|//).*$", "", line).rstrip()
     return code.endswith(":") if indented else code.endswith(("{", "(", "["))
 
 

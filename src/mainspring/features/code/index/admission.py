@@ -37,8 +37,9 @@ _GENERATED = re.compile(
 )
 # The name of a value that is secret, and the value within its quotes.
 _ASSIGNED = re.compile(
-    r"""((?:pass(?:word|wd|phrase)|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|auth|credential)[\w-]*
-    ["']?\s*(?::\s*[\w\[\]| ]+)?\s*(?:=>|[:=])\s*)(["'`])((?:(?!\2)[^\n\\]){8,200})\2""",
+    r"""((?:pass(?:word|wd|phrase)|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|auth|credential)[\w-]{0,80}
+    ["']?\s{0,40}+(?::\s{0,40}[\w\[\]|][\w\[\]| ]{0,99}+)?\s{0,40}(?:=>|[:=])\s{0,40})
+    (["'`])((?:(?!\2)[^\n\\]){8,200})\2""",
     re.IGNORECASE | re.VERBOSE,
 )
 _URL_PASSWORD = re.compile(r"(\b[a-z][a-z0-9+.-]{0,40}://[^/\s:@\"']{1,64}:)([^/\s@\"']{3,128})(@)", re.IGNORECASE)

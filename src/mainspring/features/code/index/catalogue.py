@@ -116,7 +116,7 @@ class Catalogue:
     def imported(self, path: str, statement: str) -> list[str]:
         """The files of the workspace that an import ``statement`` of the file ``path`` may mean."""
         found: list[str] = []
-        for module in re.findall(r"[\w./@$-]*[\w$](?:[.:/\\]{1,2}[\w$-]+)*", statement):
+        for module in re.findall(r"[\w./@$-]{0,200}[\w$](?:[.:/\\]{1,2}[\w$-]+)*", statement):
             found += self._module(path, module.replace("::", "/"))
         return list(dict.fromkeys(each for each in found if each != path))
 

@@ -122,7 +122,7 @@ class Filters:
             return "duplicate"
         known = f"{before} {around}".casefold()
         # A sentence's first word has a capital whatever it is.
-        start = bool(re.search(r"(?:^|[.!?:\n])\s*$", before))
+        start = _begins(before)
         named = [each[0] for each in _CAPITAL.finditer(text) if each.start() or not start]
         if any(each not in _KNOWN_CAPITALS and each.casefold() not in known for each in named):
             return "name"
@@ -137,6 +137,12 @@ def _may_become_personal(tail: str) -> bool:
     last = tail.split()[-1] if tail.split() else ""
     secret = _SECRETS.begun.search(last)
     return "@" in last or (secret is not None and len(secret[0]) >= _LONG_ENOUGH)
+
+
+def _begins(before: str) -> bool:
+    """Whether a sentence begins behind this text."""
+    said = before.rstrip()
+    return said[-1:] in ("", ".", "!", "?", ":") or "\n" in before[len(said) :]
 
 
 def _repeats(before: str, text: str, shown: Sequence[str]) -> bool:

@@ -50,7 +50,7 @@ _MARKUP = (
     re.compile(r"!?\[(?P<text>[^\[\]]+)\]\((?:[^()\s]|\([^()]*\))+\)"),
     re.compile(r"(?P<mark>\*\*|__)(?=\S)(?P<text>.+?)(?P=mark)"),
     re.compile(r"(?<![\w*])\*(?=[^\s*])(?P<text>[^*]+?)\*(?![\w*])"),
-    re.compile(r"(?::[\w:-]+:)?(?P<mark>`{1,2})(?=\S)(?P<text>[^`]+?)(?P=mark)_{0,2}"),
+    re.compile(r"(?::[\w:-]{1,60}:)?(?P<mark>`{1,2})(?=\S)(?P<text>[^`]+?)(?P=mark)_{0,2}"),
 )
 _FOOTNOTE = re.compile(r"\[(?:\d{1,3}|\^[\w-]+|citation needed|edit)\]")
 

@@ -62,11 +62,11 @@ def boxed(text: str) -> str | None:
 def letter(text: str, options: Sequence[str], letters: str) -> str | None:
     """The letter of the option that the text chooses; None if it chooses none."""
     ours = letters[: len(options)]
-    one = rf"[\s*:$\\(\[`\"'_]*(?:option|choice)?[\s*(\[`\"'_]*([{ours}])(?![\w'])"
+    one = rf"[\s*:$\\(\[`\"'_]*+(?:option|choice)?[\s*(\[`\"'_]*+([{ours}])(?![\w'])"
     for found in reversed(list(_ANSWER.finditer(text))):
         if told := re.match(one, text[found.end() :], re.IGNORECASE):
             return told[1].upper()
-    told = re.match(rf"[\s*(\[`\"']*(?:option |choice )?[*(]*([{ours}])(?:[\s*.):\],`\"']|$)", text)
+    told = re.match(rf"[\s*(\[`\"']*+(?:option |choice )?[*(]*+([{ours}])(?:[\s*.):\],`\"']|$)", text)
     # "A man ..." begins with a word and no letter.
     if told and not re.match(r"\s*A [a-z]", text):
         return told[1]

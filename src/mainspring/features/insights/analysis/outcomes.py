@@ -24,7 +24,7 @@ _PEOPLE = re.compile(
     r"supervisor|people)\b|\b(real|actual|live) (person|human|agent)\b|\bhuman (agent|being)\b",
     re.IGNORECASE,
 )
-_ASKS_BACK = re.compile(r"\?\s*[\"'”’)\]*]*\s*$")
+_BEHIND_QUESTION = "\"'”’)]*"
 _CLOSING = re.compile(r"\b(anything else|something else|further questions?)\b", re.IGNORECASE)
 _HANDED = re.compile(
     r"\b(handed|passed|transferr?ed|forwarded|escalated|connect(ed|ing))\b.{0,60}"
@@ -71,7 +71,8 @@ def wants_people(text: str) -> bool:
 
 def asks_back(answer: str) -> bool:
     """Whether an answer ends with a question that waits for its answer."""
-    return bool(_ASKS_BACK.search(answer)) and not _CLOSING.search(answer)
+    asks = answer.rstrip().rstrip(_BEHIND_QUESTION).rstrip().endswith("?")
+    return asks and not _CLOSING.search(answer)
 
 
 def handed_over(answer: str) -> bool:

@@ -39,7 +39,7 @@ def meant(options: Sequence[Option], text: str, *, answering: bool = False) -> O
         for word, at in _ORDINALS.items():
             if re.search(rf"\b{word}\b", said) and -len(options) <= at < len(options):
                 return options[at]
-        number = re.fullmatch(r"\W*(?:number|no\.?|option)?\s*(\d)\W*", said)
+        number = re.fullmatch(r"\W*+(?:number|no\.?|option)?\s*(\d)\W*", said)
         if number and 1 <= int(number[1]) <= len(options):
             return options[int(number[1]) - 1]
         if _ANY.search(said):

@@ -1,8 +1,8 @@
 """Which sentences are nearly the same, so that none of a test is learned.
 
-Two sentences of one language are near if they have the same letters and digits, or, from six words on, if one word
-makes the difference: another one, one more, one less, or one in another place. Signatures find all of these without
-comparing each with each: what remains without one word is the same for both.
+Two sentences of one language are near if they have the same letters and digits, or, from six words to two hundred, if
+one word makes the difference: another one, one more, one less, or one in another place. Signatures find all of these
+without comparing each with each: what remains without one word is the same for both.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 
-_SHORTEST = 6
+_SHORTEST, _LONGEST = 6, 200
+"""Words of a sentence that is compared without one of them: a longer one is a whole text, and would be written as often
+as it has words."""
 _WORDS = re.compile(r"[^\W_]+")
 
 
@@ -32,7 +34,7 @@ def signatures(sentence: str) -> Iterator[str]:
     found = words(sentence)
     whole = "".join(found)
     yield whole
-    if len(found) < _SHORTEST:
+    if not _SHORTEST <= len(found) <= _LONGEST:
         return
     yield f"+{whole}"
     for place in range(len(found)):

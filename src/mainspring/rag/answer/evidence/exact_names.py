@@ -200,6 +200,9 @@ def _words(text: str) -> dict[str, list[int]]:
 
 def exact(text: str, identifier: str) -> bool:
     """Whether ``text`` contains ``identifier`` as a word of its own, in any case."""
+    if len(identifier) > len(text):
+        # An expression of thousands of characters would be made for each text.
+        return False
     return re.search(rf"(?<![\w-]){re.escape(identifier)}(?![\w]|-\w)", text, re.IGNORECASE) is not None
 
 

@@ -35,7 +35,7 @@ _FOOTER = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 # Dots that lead to a page's number, as in tables of contents.
-_LEADERS = re.compile(r"(?:\.\s?){4,}\s*[\divxlc]{1,5}$|\.{10,}")
+_LEADERS = re.compile(r"(?<!\.)(?<!\.\s)(?:\.\s?){4,}\s*[\divxlc]{1,5}$|\.{10,}")
 # "5.3.1 Emergency kits": a numbered line that says nothing of its subject.
 _NUMBERED_TITLE = re.compile(r"\d{1,2}(?:\.\d{1,2}){1,4}\.?\s+(?P<title>[A-Z][^.!?:;,|\d]{2,60})")
 _VERBS = frozenset(

@@ -30,12 +30,14 @@ _SUMMARY = re.compile(
     r"what\s+(?:is|does)\s+(?:the|this|that)\s+[\w\s-]{0,40}?(?:about|cover)\b)",
     re.IGNORECASE,
 )
+_SOME = r"for\s+(?:two|three|four|five|six|seven|eight|nine|ten|\d+)\s+\w+s\b"
+# Between two words that belong together the first does not stand again: each would look for the second one.
 _ARITHMETIC = re.compile(
     r"\b(?:how\s+(?:much|many)\s+(?:more|less|fewer|longer|cheaper|dearer|heavier|lighter|higher|lower)|"
-    r"in\s+total|altogether|sum\s+of|combined|added\s+up|how\s+(?:much|many)\b.*\btogether|average\s+of|mean\s+of|"
+    r"in\s+total|altogether|sum\s+of|combined|added\s+up|"
+    r"how\s+(?:much|many)\b(?:(?!\bhow\s+(?:much|many)\b).)*\btogether|average\s+of|mean\s+of|"
     r"(?:percent(?:age)?|per\s+cent)\s+(?:change|increase|decrease|of)|by\s+how\s+(?:much|many)|"
-    r"for\s+(?:two|three|four|five|six|seven|eight|nine|ten|\d+)\s+\w+s\b.*\bcost|cost.*\bfor\s+(?:two|three|four|five|"
-    r"six|seven|eight|nine|ten|\d+)\s+\w+s)\b",
+    rf"{_SOME}(?:(?!\b{_SOME}).)*\bcost|cost(?:(?!\bcost).)*\b{_SOME})\b",
     re.IGNORECASE,
 )
 _SIMPLE = re.compile(

@@ -29,7 +29,7 @@ Again = Callable[[str, Sequence[Problem], int], Awaitable[tuple[str, Usage]]]
 """Rewrites a sentence with these problems from the note of this number (from 1): returns the text and the cost."""
 
 _MARK = re.compile(r"\[\s*(?:note\s*)?(\d{1,2}(?:\s*[,;]\s*\d{1,2})*)\s*\]\s*", re.IGNORECASE)
-_ECHO = re.compile(r"<<\s*/?\s*[a-z]{1,16}-[0-9a-f]{0,16}(?:>>|$)\s*")
+_ECHO = re.compile(r"<<\s*+(?:/\s*+)?[a-z]{1,16}-[0-9a-f]{0,16}(?:>>|$)\s*")
 _OPENS = re.compile(r"(?:answer|a|reply|note)\s*:\s*", re.IGNORECASE)
 _EVASIVE = re.compile(
     r"\b(?:(?:notes?|documents?|context|text)\s+(?:do(?:es)?\s+not|don['’]t|doesn['’]t)\s+(?:say|state|mention|contain|"
@@ -293,7 +293,9 @@ def marked(body: str, count: int) -> tuple[list[int], str]:
     found = [int(each) for match in _MARK.finditer(body) for each in re.findall(r"\d+", match[1])]
     text = _OPENS.sub("", _MARK.sub("", _ECHO.sub("", body)).strip(), count=1) if _OPENS.match(body) else ""
     text = text or _MARK.sub("", _ECHO.sub("", body)).strip()
-    return list(dict.fromkeys(each for each in found if 1 <= each <= count)), re.sub(r"\s+([.,;!?])", r"\1", text)
+    return list(dict.fromkeys(each for each in found if 1 <= each <= count)), re.sub(
+        r"(?<!\s)\s+([.,;!?])", r"\1", text
+    )
 
 
 def terms_in(text: str) -> bool:

@@ -20,8 +20,8 @@ from mainspring.rag.text import sentences
 _TITLE = re.compile(r"\s*([^\n]{2,100})\n\s*\n")
 _MARKS = re.compile(r"[.!?;:]$")
 _ALSO = re.compile(
-    r"\s*(?:,|\()\s*(?:also|better|formerly|previously|originally|commonly|usually|or simply|known|now)?\s*"
-    r"(?:known|called|named|referred to)\s+(?:as|to as)?\s*(?:the\s+)?[\"“'‘]?$"
+    r"\s*+(?:,|\()\s*+(?:(?:also|better|formerly|previously|originally|commonly|usually|or simply|known|now)\s*+)?"
+    r"(?:known|called|named|referred to)\s++(?:(?:as|to as)\s*+)?(?:the\s++)?[\"“'‘]?$"
 )
 _DEFINED = re.compile(
     r"[\"“]([^\"“”\n]{2,60})[\"”]\s+(?:means|is|refers to|are)\b"

@@ -26,7 +26,9 @@ _LINK = re.compile(
     r"(?:link:)?(?:https?|ftp|mailto|irc):[^\s\[\]]{0,500}\[([^\]]*)\]|link:[^\s\[\]]{1,500}\[([^\]]*)\]"
 )
 _MANUAL = re.compile(r"\blink(?:git|man)?:([\w.-]+)\[(\d\w*)\]")
-_CROSS = re.compile(r"<<([^,>]+)(?:,\s*([^>]+))?>>|xref:([^\[\s]+)\[([^\]]*)\]")
+_CROSS = re.compile(
+    r"<<((?:(?!<<)[^,>])+)(?:,\s*+((?:(?!<<)[^>])*))?>>|xref:((?:(?!xref:)[^\[\s])+)\[((?:(?!xref:)[^\]])*)\]"
+)
 _MACRO = re.compile(r"\b(?:footnote|kbd|btn|menu|pass|stem|indexterm2?|icon|anchor):[\w#]*\[([^\]]*)\]")
 _ANCHOR = re.compile(r"\[\[[^\]]{1,300}\]\]|\(\(\(.{1,300}?\)\)\)")
 _REFERENCE = re.compile(r"\{([\w-]+)\}")
@@ -38,7 +40,7 @@ _REFERENCES = {
 _STRONG = re.compile(r"(?<![\w*])\*{1,2}(?=\S)([^*\n]+?)(?<=\S)\*{1,2}(?![\w*])")
 _SLANTED = re.compile(r"(?<![\w_])_{1,2}(?=\S)([^_]+?)(?<=\S)_{1,2}(?![\w_])")
 _PLUS = re.compile(r"(?<![\w+])\+(?=\S)([^+\n]+?)(?<=\S)\+(?![\w+])")
-_PASS = re.compile(r"`\+(.+?)\+`")
+_PASS = re.compile(r"`\+(.(?:(?!`\+).)*?)\+`")
 
 
 def to_markdown(text: str) -> str:

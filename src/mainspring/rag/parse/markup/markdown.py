@@ -13,7 +13,7 @@ from itertools import pairwise
 
 from mainspring.rag.parse.parsed import Heading
 
-_HEADING = re.compile(r"^(#{1,6})[ \t]+(.+?)[ \t]*#*[ \t]*$")
+_HEADING = re.compile(r"(#{1,6})[ \t]++(.+)$")
 _FENCE = re.compile(r"^[ \t]{0,3}(`{3,}|~{3,})")
 _CAPITALS = re.compile(r"(?:\d{1,2}(?:\.\d{1,2})*[.)]?\s+)?[A-Z][A-Z0-9 ,:&'’()/–-]{2,80}")
 _DIVIDER = re.compile(r"^[ \t]*(?:\|[ \t]*)?:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*(?:\|[ \t]*)?$")
@@ -148,7 +148,7 @@ def parts(text: str, *, prefixed: bool = False) -> Iterator[str | Grid]:
             fence = "" if fence and mark[1].startswith(fence) else fence or mark[1][:3]
         heading = None if fence else _HEADING.match(line)
         if heading:
-            caption = _flat(heading[2])
+            caption = _flat(_unmarked(heading[2]))
         following = lines[index + 1] if index + 1 < len(lines) else ""
         if not fence and "|" in line and _divides(following, line):
             end = index + 2
@@ -188,7 +188,7 @@ def headings(text: str) -> tuple[Heading, ...]:
             match = _HEADING.match(line)
             underline = re.fullmatch(r"(={3,}|-{3,})[ \t]*", line)
             if match:
-                found.append(Heading(len(match[1]), _flat(plain(match[2])), offset, offset + len(line)))
+                found.append(Heading(len(match[1]), _flat(plain(_unmarked(match[2]))), offset, offset + len(line)))
             elif underline and _is_title(before):
                 level = 1 if line.startswith("=") else 2
                 found.append(Heading(level, _flat(plain(before)), before_offset, offset - 1))
@@ -210,6 +210,12 @@ def capitals(text: str) -> tuple[Heading, ...]:
         blank = not title
         offset += len(line) + 1
     return tuple(found)
+
+
+def _unmarked(heading: str) -> str:
+    """A heading without the marks behind it, as in "# Title #"."""
+    said = heading.rstrip(" \t")
+    return said.rstrip("#").rstrip(" \t") or said[:1]
 
 
 def _is_title(line: str) -> bool:

@@ -8,12 +8,14 @@ import re
 from mainspring.rag.parse.markup.markup_tables import pipe_table
 
 _FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})")
-_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+# One that has no end takes the rest of the text, which stays: each further beginning would look for an end again.
+_COMMENT = re.compile(r"<!--(?:.*?-->|(?P<open>.*+))", re.DOTALL)
 _BADGE = re.compile(r"\[!\[[^\]]*\]\([^)]*\)\]\([^)]*\)")
-_IMAGE = re.compile(r"!\[([^\]]*)\]\([^)]*\)")
-_IMG = re.compile(r"<img\b[^>]*?(?:\balt=[\"']([^\"']*)[\"'][^>]*)?/?>", re.IGNORECASE)
+_IMAGE = re.compile(r"!\[((?:(?!!\[)[^\]])*)\]\((?:(?!!\[)[^)])*\)")
+_IMG = re.compile(r"<img\b([^<>]*)>", re.IGNORECASE)
+_ALT = re.compile(r"\balt=[\"']([^\"']*)[\"']", re.IGNORECASE)
 _BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
-_CODE_TAG = re.compile(r"<(?:code|kbd|samp|tt)(?:\s[^>]*)?>([^<`]*)</(?:code|kbd|samp|tt)>", re.IGNORECASE)
+_CODE_TAG = re.compile(r"<(?:code|kbd|samp|tt)(?:\s[^<>]*)?>([^<`]*)</(?:code|kbd|samp|tt)>", re.IGNORECASE)
 _HEADING_TAG = re.compile(r"^\s*<h([1-6])(?:\s[^>]*)?>(.*?)</h\1>\s*$", re.IGNORECASE)
 _TAGS = (
     "a abbr article aside b big blockquote center cite dd del details dfn div dl dt em figcaption figure font footer "
@@ -34,10 +36,10 @@ _BETWEEN = re.compile(
 )
 # Escaped marks that begin nothing once they are bare.
 _ESCAPED = re.compile(r"\\([$&%@.,!?(){}+~<>\"'/:;=^])")
-_ROLE = re.compile(r"\{[\w:+.-]+\}`([^`<]+?)\s*(?:<[^>`]*>)?`|:[\w:+.-]+:`~?([^`<]+?)\s*(?:<[^>`]*>)?`")
+_ROLE = re.compile(r"\{[\w:+.-]{1,60}\}`([^`<]+)(?:<[^>`]*>)?`|:[\w:+.-]{1,60}:`~?([^`<]+)(?:<[^>`]*>)?`")
 _ATTRIBUTE = r"(?:[.#][\w:.-]+|[\w-]+=(?:\"[^\"]*\"|[^\s}]{1,500}))"
 _ATTRIBUTES = re.compile(rf"(?<![ \t])[ \t]*\{{:?\s*{_ATTRIBUTE}(?:\s+{_ATTRIBUTE})*\s*\}}")
-_SHORTCODE = re.compile(r"\{\{[<%].*?[>%]\}\}|\{%-?\s.*?-?%\}")
+_SHORTCODE = re.compile(r"\{\{[<%](?:(?!\{\{[<%]).)*?[>%]\}\}|\{%-?\s(?:(?!\{%).)*?-?%\}")
 _TARGET = re.compile(r"^\s*\([\w-]+\)=\s*$|^\s*\[(?:toc|_toc_|\[_toc_\])\]\s*$", re.IGNORECASE)
 _ALERT = re.compile(r"^(\s*>\s*)\[!(\w+)\]\s*(.*)$")
 _ADMONITION = re.compile(r"^(\s*)(?:!!!|\?\?\?\+?)\s+(\w+)(?:\s+\"([^\"]*)\")?\s*$")
@@ -68,7 +70,8 @@ def strip(text: str) -> str:
 
 def _prose(text: str) -> str:
     lines: list[str] = []
-    for line in _without_html_tables(_COMMENT.sub("", text)).split("\n"):
+    said = _COMMENT.sub(lambda match: "" if match["open"] is None else match[0], text)
+    for line in _without_html_tables(said).split("\n"):
         if not _TARGET.match(line):
             lines += _line(line)
     return "\n".join(lines)
@@ -111,7 +114,7 @@ def _line(line: str) -> list[str]:
 
 
 def _inline(line: str) -> str:
-    line = _ROLE.sub(lambda match: match[1] or match[2], line)
+    line = _ROLE.sub(lambda match: (match[1] or match[2]).rstrip(), line)
     parts: list[str] = []
     at = 0
     for code in _INLINE_CODE.finditer(line):
@@ -127,9 +130,15 @@ def _plain(text: str) -> str:
     if "<" in text:
         text = _CODE_TAG.sub(r"`\1`", text)
         text = _BETWEEN.sub(" ", _NEXT_ITEM.sub("; ", text))
-        text = _TAG.sub("", _BREAK.sub(" ", _IMG.sub(lambda match: match[1] or "", text)))
+        text = _TAG.sub("", _BREAK.sub(" ", _IMG.sub(_alternative, text)))
     text = _ESCAPED.sub(r"\1", _SHORTCODE.sub("", _ATTRIBUTES.sub("", text)))
     return html.unescape(text) if re.search(r"&(?:#\d+|#x[\da-fA-F]+|[a-z]{2,8});", text) else text
+
+
+def _alternative(tag: re.Match[str]) -> str:
+    """What a picture's tag says in its place."""
+    said = _ALT.search(tag[1])
+    return said[1] if said else ""
 
 
 def gathered(text: str) -> str:

@@ -48,9 +48,9 @@ _DESCRIBES = frozenset(
     "django-admin rst-directive directive term pdbcommand monitoring-event coroutinefunction coroutinemethod "
     "awaitablefunction awaitablemethod abstractmethod".split()
 )
-_ROLE = re.compile(r":[\w.+-]+(?::[\w.+-]+)*:`([^`]+)`")
+_ROLE = re.compile(r":[\w.+-]{1,60}(?::[\w.+-]{1,60}){0,4}:`([^`]+)`")
 _LITERAL = re.compile(r"``(.+?)``", re.DOTALL)
-_LINK = re.compile(r"`([^`<]+?)\s*<[^`>]+>`__?")
+_LINK = re.compile(r"`([^`<]+)<[^`>]+>`__?")
 _REFERENCE = re.compile(r"`([^`]+)`__?(?!\w)")
 _NOTE_MARK = re.compile(r"\s?\[(?:\d+|#[\w-]*|\*)\]_(?!\w)")
 _EMPHASIS = re.compile(r"(?<![\w*\\])(\*{1,2})(?=\S)([^*]+?)(?<=\S)\1(?!\w)")
@@ -254,7 +254,7 @@ class _Converter:
         text = _ROLE.sub(lambda match: keep(_role(match[0], match[1])), text)
         text = _NOTE_MARK.sub("", text)
         text = re.sub(r"\|([^|\s][^|]*)\|_{0,2}", lambda match: self._replaced.get(match[1], match[1]), text)
-        text = _LINK.sub(r"\1", text)
+        text = _LINK.sub(lambda match: match[1].rstrip(), text)
         text = _REFERENCE.sub(r"\1", text)
         text = _DEFAULT_ROLE.sub(r"\1", text)
         text = _EMPHASIS.sub(r"\2", text)
@@ -267,9 +267,10 @@ class _Converter:
 def _role(whole: str, text: str) -> str:
     """The visible text of a role: its title, or the end of the name that it points to."""
     text = " ".join(text.split())
-    titled = re.fullmatch(r"(.+?)\s*<[^>]+>", text)
-    if titled:
-        return titled[1].lstrip("!~")
+    # "Title <name>": the name has no bracket in it.
+    place = text.find("<", text.rfind(">", 0, -1) + 1 or 1)
+    if text.endswith(">") and 0 < place < len(text) - 2:
+        return text[:place].rstrip().lstrip("!~")
     if whole.startswith((":pep:", ":rfc:")):
         return f"{whole[1:4].upper()} {text.lstrip('!')}"
     name = text[1:].rsplit(".", 1)[-1] if text.startswith("~") else text.lstrip("!")

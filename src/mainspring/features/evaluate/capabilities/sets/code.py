@@ -74,7 +74,7 @@ async def _passes(item: Item, reply: Reply, judging: Judging) -> Marks:
     elif entry := item.extra.get("entry"):
         head = item.extra["head"]
         # A whole function stands behind the prompt, whose imports and helpers it may use; a body goes on with it.
-        whole = re.search(rf"^\s*(?:async\s+)?def\s+{re.escape(entry)}\b", code, re.MULTILINE)
+        whole = re.search(rf"^[^\S\n]*+(?:async\s+)?def\s+{re.escape(entry)}\b", code, re.MULTILINE)
         program = (
             f"{head}    pass\n\n\n{code}\n\n{item.extra['test']}" if whole else f"{head}{code}\n\n{item.extra['test']}"
         )

@@ -13,6 +13,8 @@ from mainspring.features.evaluate.capabilities.benchmark import LETTERS, Benchma
 from mainspring.features.evaluate.capabilities.files import FILE, Row, each
 from mainspring.features.evaluate.capabilities.sets import choosing
 
+# A bracket that its line does not close stays, with the rest of the line.
+_BRACKETS = re.compile(r"\[(?:[^\]\n]*+\]|(?P<open>[^\]\n]*+))")
 _ACCURACY = Metric("accuracy", "share of right options")
 
 
@@ -105,7 +107,9 @@ def _hellaswag(row: Row, number: int) -> Item | None:
 
 def _plain(text: str) -> str:
     """Without the marks that WikiHow's part has in brackets."""
-    text = re.sub(r"\[.*?\]", "", text.strip().replace(" [title]", ". "))
+    text = _BRACKETS.sub(
+        lambda found: "" if found["open"] is None else found[0], text.strip().replace(" [title]", ". ")
+    )
     return text.replace("  ", " ").strip()
 
 

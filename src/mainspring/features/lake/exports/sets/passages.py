@@ -92,7 +92,7 @@ def _renumbered(row: Interaction, documents: Sequence[str]) -> str:
         passage = row.passages[was - 1] if 0 < was <= len(row.passages) else ""
         return f"[{places[passage]}]" if passage in places else ""
 
-    return re.sub(r" +([.,;!?])", r"\1", _CITES.sub(number, told(row))).strip()
+    return re.sub(r"(?<! ) +([.,;!?])", r"\1", _CITES.sub(number, told(row))).strip()
 
 
 def triplets(rows: Sequence[Interaction], options: Options, folder: Path | None = None) -> Iterator[Row]:
@@ -129,7 +129,7 @@ def nli(rows: Sequence[Interaction], options: Options, folder: Path | None = Non
     for row in found:
         for sentence in _SENTENCE.split(told(row)):
             numbers = [int(number) for number in _CITES.findall(sentence)]
-            said = re.sub(r" +([.,;!?])", r"\1", _CITES.sub("", sentence)).strip()
+            said = re.sub(r"(?<! ) +([.,;!?])", r"\1", _CITES.sub("", sentence)).strip()
             if len(numbers) != 1 or not said or not 0 < numbers[0] <= len(row.passages):
                 continue
             body = {"premise": row.passages[numbers[0] - 1], "hypothesis": said, "label": "entailment"}
