@@ -99,7 +99,11 @@ async def test_who_names_an_order_asks_about_it_and_not_about_policies() -> None
     [
         ("I want to send to another address: 5 Mill Road, Tarnside, TS1 4AB, order LS-21422", "5 Mill Road", None),
         ("Please change it. It is Flat 2, 5 Mill Road, Tarnside, TS1 4AB. Thanks, Alice", "Flat 2, 5 Mill Road", None),
-        ("Deliver LS-21422 to 5 Mill Road, Tarnside, TS1 4AB instead. My postcode is MB4 2QT", "5 Mill Road", "MB4 2QT"),
+        (
+            "Deliver LS-21422 to 5 Mill Road, Tarnside, TS1 4AB instead. My postcode is MB4 2QT",
+            "5 Mill Road",
+            "MB4 2QT",
+        ),
         ("Please ship it to my mum, 5 Mill Road, Tarnside TS1 4AB", "5 Mill Road", None),
         ("Send it to 5 Mill Road in Tarnside, TS1 4AB please", "5 Mill Road", None),
         ("5 Mill Road, Tarnside, TS1 4AB", "5 Mill Road", "TS1 4AB"),

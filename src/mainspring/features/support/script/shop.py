@@ -77,7 +77,7 @@ def _match(known: Known, check: Any) -> str:
 def _item(known: Known, check: Any) -> str:
     """The item by the name that a check has told, or that it has in the order that one has told; and its order."""
     found = _facts(check)
-    of = next((each for each in found.get("items", ()) if each["sku"] == known["item"]), {})
+    of: Mapping[str, Any] = next((each for each in found.get("items", ()) if each["sku"] == known["item"]), {})
     return f"{found.get('name') or of.get('name') or known['item']} of order {known['order_number']}"
 
 
