@@ -10,7 +10,6 @@ from mainspring.features.support.dialogue.words import Words
 from mainspring.features.support.script import examples, patterns, readers, slots
 from mainspring.features.support.shop.policy import pounds
 
-
 _PARCELS = {
     "not_received": "is marked as delivered but has not reached you",
     "wrong_item": "held the wrong item",
