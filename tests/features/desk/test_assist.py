@@ -30,12 +30,14 @@ from mainspring.core.types import (
     Response,
     Text,
 )
+from mainspring.features.desk.assist import summary
 from mainspring.features.desk.assist.facts import facts_of, told
 from mainspring.features.desk.service import SupportDesk
 from mainspring.features.desk.store.assists import Assistance
 from mainspring.features.desk.store.cases import CaseFilter
 from mainspring.features.desk.store.records import Case
 from mainspring.features.desk.streams import bodies
+from mainspring.features.desk.transcripts import TranscriptLine
 from mainspring.serving.memory.layer import stored_name
 from mainspring.stores import Stores
 from mainspring.stores.sessions.turns import SessionTurn
@@ -362,3 +364,16 @@ async def test_assistance_has_the_rights_that_the_key_has_now(opened: Stores) ->
     assisted = await whole(service, found)
     assert (len(around.callers), len(around.asked)) == before
     assert (assisted.method, assisted.hints) == ("extractive", ())
+
+
+def test_what_is_taken_from_a_conversation_says_nothing_twice_and_has_no_marks_of_sources() -> None:
+    said = "I would rather speak to a person."
+    of = cast(Case, SimpleNamespace(subject=f"A person is wanted: {said}", reason=f"A person is wanted: {said}"))
+    lines = [
+        TranscriptLine("1", "customer", "How long do I have to return a stove?", 1.0),
+        TranscriptLine("2", "agent", "Stoves go back within 28 days [1].", 2.0),
+        TranscriptLine("3", "customer", said, 3.0),
+    ]
+    told = summary.extracted(of, lines)
+    assert told.count(said) == 1
+    assert "Answered: Stoves go back within 28 days." in told
