@@ -259,3 +259,36 @@ async def test_a_confirmation_says_what_will_be_done_and_not_the_customers_words
     customer = Customer(tmp_path)
     await customer.say(wish)
     assert await customer.say(who) == f"{question} Please answer yes or no."
+
+
+class _Desk:
+    """Remembers the cases that are opened."""
+
+    def __init__(self) -> None:
+        self.cases: list[NewCase] = []
+
+    async def open_case(self, case: NewCase, context: ToolContext) -> OpenedCase:
+        self.cases.append(case)
+        return OpenedCase("CS-1", "general", "open")
+
+    async def find_case(self, number: str, customer: str, context: ToolContext) -> OpenedCase:
+        raise AssertionError(number)
+
+
+async def test_a_person_who_takes_over_reads_what_nobody_could_answer(tmp_path: Path) -> None:
+    desk = _Desk()
+    customer = Customer(tmp_path, desk=desk)
+    await customer.say("Grumble shells")
+    assert "CS-1" in await customer.say("Yes, please")
+    assert desk.cases[0].reason == "The customer accepted to be handed over: Grumble shells"
+
+
+async def test_a_ticket_is_called_by_what_it_asks_for_and_a_yes_is_no_request(tmp_path: Path) -> None:
+    desk = _Desk()
+    customer = Customer(tmp_path, desk=desk)
+    asked = await customer.say("Please open a ticket")
+    assert "What should I tell my colleagues?" in asked
+    assert "What should I tell my colleagues?" in await customer.say("yes")
+    assert "CS-1" in await customer.say("Please wrap my next order as a present for my aunt")
+    (case,) = desk.cases
+    assert case.subject == case.body == "Please wrap my next order as a present for my aunt"

@@ -105,7 +105,7 @@ TASKS = (
         patterns.LEAVE_RULES,
         slots=(slots.DETAILS, slots.ABOUT),
         identity=False,
-        fixed={"subject": "Request of a customer"},
+        fixed={"subject": ""},
     ),
     Task(
         "track_shipment",
