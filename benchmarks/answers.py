@@ -10,11 +10,11 @@ those; the two draws share no question).
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
 import random
 import re
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -169,5 +169,8 @@ async def main(development: bool, generative: int) -> None:
 
 
 if __name__ == "__main__":
-    sample = int(sys.argv[sys.argv.index("--generative") + 1]) if "--generative" in sys.argv else 50
-    asyncio.run(main("--dev" in sys.argv, sample))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--dev", action="store_true", help="only on what is for development; writes no results")
+    parser.add_argument("--generative", type=int, default=50, metavar="N", help="questions that a model answers")
+    arguments = parser.parse_args()
+    asyncio.run(main(arguments.dev, arguments.generative))

@@ -10,8 +10,8 @@ about paragraphs that were left out.
 
 from __future__ import annotations
 
+import argparse
 import asyncio
-import sys
 from pathlib import Path
 
 import yaml
@@ -120,4 +120,6 @@ async def main(development: bool) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main("--dev" in sys.argv))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--dev", action="store_true", help="only on what is for development; writes no results")
+    asyncio.run(main(parser.parse_args().dev))

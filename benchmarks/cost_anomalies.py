@@ -6,7 +6,7 @@ twenty times the usual). 300 tenants over six weeks; the settings were chosen on
 
 from __future__ import annotations
 
-import sys
+import argparse
 
 import numpy as np
 
@@ -51,7 +51,9 @@ def measured(seeds: range, rate: float) -> tuple[float, dict[float, float]]:
 
 
 def main() -> None:
-    seeds = range(5000, 5060) if "--tune" in sys.argv else range(100)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tune", action="store_true", help="on the seeds that the settings were chosen on")
+    seeds = range(5000, 5060) if parser.parse_args().tune else range(100)
     figures: dict[str, Figure] = {}
     for rate in RATES:
         alarms, found = measured(seeds, rate)

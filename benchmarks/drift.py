@@ -16,12 +16,12 @@ as shuffling makes it, which days and weeks are not.
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import csv
 import json
 import os
 import statistics
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -281,12 +281,15 @@ def typical(found: Sequence[int | None]) -> float | None:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tune", action="store_true", help="print the limits of the half that they are chosen on")
+    arguments = parser.parse_args()
     folder = os.environ.get("MAINSPRING_DATA", "")
     if not folder or not Path(folder).is_dir():
         skip("MAINSPRING_DATA does not name the folder of data sets")
     tune, held = asyncio.run(sides(read(Path(folder))))
     settings = DriftSettings(block=STEP)
-    if "--tune" in sys.argv:
+    if arguments.tune:
         _tune(tune, settings)
         return
     figures: dict[str, Figure] = {}

@@ -8,8 +8,8 @@ questions joined, and the conversation as it is, which the answerer condenses by
 
 from __future__ import annotations
 
+import argparse
 import asyncio
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -60,4 +60,6 @@ async def main(development: bool) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main("--dev" in sys.argv))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--dev", action="store_true", help="only on what is for development; writes no results")
+    asyncio.run(main(parser.parse_args().dev))

@@ -9,7 +9,7 @@ extra ``int4``.
 
 from __future__ import annotations
 
-import sys
+import argparse
 import tempfile
 from importlib.util import find_spec
 from pathlib import Path
@@ -30,9 +30,11 @@ FORMS = {"int8": ["q8_0", "openvino"], "int4": ["f16", "openvino", "int4"]}
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", nargs="?", default="smollm2-135m-instruct")
+    model = parser.parse_args().model
     if find_spec("nncf") is None:
         skip("nncf is not installed: pip install 'mainspring[int4]'")
-    model = sys.argv[1] if len(sys.argv) > 1 else "smollm2-135m-instruct"
     source = Puller(Settings()).local(model).files["gguf"]
     fields = Catalogue.load(Settings()).get(model).model_dump(mode="json", exclude={"name"})
     weights = GgufWeights(source)

@@ -11,6 +11,7 @@ such sentence: it must repeat, word for word, a part that the answer reports as 
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import re
 import statistics
@@ -192,7 +193,9 @@ async def run(halves: Mapping[str, str]) -> dict[str, Figure]:
 
 
 def main() -> None:
-    development = "--dev" in sys.argv
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--dev", action="store_true", help="only on what is for development; writes no results")
+    development = parser.parse_args().dev
     try:
         measured = asyncio.run(run(DEVELOPMENT if development else DEVELOPMENT | REPORTED))
     except ModelNotPulled as error:

@@ -10,9 +10,9 @@ reported on the other. ``--keep`` keeps what the searches told (as JSON), and ta
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
-import sys
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
@@ -87,5 +87,8 @@ def main(path: Path | None, limit: int) -> None:
 
 
 if __name__ == "__main__":
-    keep = Path(sys.argv[sys.argv.index("--keep") + 1]) if "--keep" in sys.argv else None
-    main(keep, int(sys.argv[sys.argv.index("--limit") + 1]) if "--limit" in sys.argv else 0)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--keep", type=Path, metavar="FILE", help="what the searches told, kept and read again")
+    parser.add_argument("--limit", type=int, default=0, metavar="N", help="questions a half at most; 0: all")
+    arguments = parser.parse_args()
+    main(arguments.keep, arguments.limit)

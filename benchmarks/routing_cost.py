@@ -12,6 +12,7 @@ writes the packaged classifier, ``--rows`` keeps the small model's answers, so t
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import dataclasses
 import json
@@ -222,6 +223,8 @@ def policies(rows: Sequence[Priced]) -> dict[str, Figure]:
 
 
 if __name__ == "__main__":
-    arguments = sys.argv[1:]
-    rows_at = Path(arguments[arguments.index("--rows") + 1]) if "--rows" in arguments else None
-    asyncio.run(main("--ship" in arguments, rows_at))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--ship", action="store_true", help="write the packaged classifier")
+    parser.add_argument("--rows", type=Path, metavar="FILE", help="the small model's answers, kept and read again")
+    arguments = parser.parse_args()
+    asyncio.run(main(arguments.ship, arguments.rows))

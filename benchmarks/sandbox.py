@@ -10,11 +10,11 @@ CPU is that of cold runs: starting ahead saves time, and no work.
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import resource
 import shutil
 import statistics
-import sys
 import time
 
 from _report import Figure, report, skip
@@ -102,4 +102,6 @@ async def main(runs: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 100))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", type=int, nargs="?", default=100)
+    asyncio.run(main(parser.parse_args().runs))

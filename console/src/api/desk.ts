@@ -50,6 +50,8 @@ export interface Suggestion {
 export interface Assist {
   summary: string;
   method: string;
+  // Whether more is being made.
+  preparing: boolean;
   hints: { collection: string; source: string; heading: string; text: string }[];
   facts: { name: string; value: string; from: string }[];
   suggestions: Suggestion[];

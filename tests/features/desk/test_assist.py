@@ -30,9 +30,14 @@ from mainspring.core.types import (
     Response,
     Text,
 )
+from mainspring.features.desk.assist import summary
+from mainspring.features.desk.assist.facts import facts_of, told
 from mainspring.features.desk.service import SupportDesk
+from mainspring.features.desk.store.assists import Assistance
 from mainspring.features.desk.store.cases import CaseFilter
+from mainspring.features.desk.store.records import Case
 from mainspring.features.desk.streams import bodies
+from mainspring.features.desk.transcripts import TranscriptLine
 from mainspring.serving.memory.layer import stored_name
 from mainspring.stores import Stores
 from mainspring.stores.sessions.turns import SessionTurn
@@ -86,6 +91,12 @@ async def opened(tmp_path: Path) -> AsyncIterator[Stores]:
         yield found
 
 
+async def whole(service: SupportDesk, of: Case) -> Assistance:
+    """The last of what is made, which has all."""
+    *_, last = [each async for each in service.assist.stages(of)]
+    return last
+
+
 async def helped(opened: Stores, around: Around, **desk: Any) -> tuple[SupportDesk, str]:
     """A desk with a case about a conversation, whose assistance is made."""
     service = made(opened, assist=True, around=around, **desk)
@@ -120,6 +131,92 @@ async def test_a_case_comes_with_what_helps_to_answer_it(opened: Stores) -> None
     assert "status: delivered" in sources["tools"].text
 
 
+class Slow(Around):
+    """Knowledge and models that answer when they are let to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.steps = {name: asyncio.Event() for name in ("search", "handbook", "writer")}
+        self.reached = {name: asyncio.Event() for name in self.steps}
+
+    async def search(self, context: Context, name: str, wanted: Any) -> Any:
+        await self._let("search")
+        return await super().search(context, name, wanted)
+
+    async def respond(self, request: ChatRequest, context: Context) -> Response:
+        await self._let(request.model)
+        return await super().respond(request, context)
+
+    async def _let(self, step: str) -> None:
+        self.reached[step].set()
+        await self.steps[step].wait()
+
+
+async def test_what_is_at_hand_waits_for_no_search_and_no_model(opened: Stores) -> None:
+    around = Slow()
+    service = made(opened, assist=True, around=around, summary_model="writer")
+    service.assist.tools = Tools()
+    opened.events.heard.append(service.heard)
+    await opened.events.settle([], [SessionTurn("acme", stored_name(SHOP, "talk"), tuple(TALK), "earlier", 5.0)])
+    number = (await service.open_case(case(references={"order": "C-1042"}), tool("k"))).number
+    await service.view(Context(ADA), number)
+    seen = []
+    for step in around.steps:
+        await around.reached[step].wait()
+        found = (await service.view(Context(ADA), number)).assistance
+        assert found is not None
+        assert found.preparing
+        assert "I want a refund for order C-1042" in found.summary
+        seen.append(([each.source for each in found.suggestions], len(found.hints), len(found.facts)))
+        around.steps[step].set()
+    assert seen == [
+        (["tools", "greeting"], 0, 4),
+        (["tools", "greeting"], 1, 4),
+        (["tools", "greeting", "knowledge"], 1, 4),
+    ]
+    await service.assist.idle()
+    last = (await service.view(Context(ADA), number)).assistance
+    assert last is not None
+    assert (last.preparing, last.method, last.summary) == (False, "writer", around.summary)
+    # Who has chosen one by its number still means the same one.
+    assert [each.source for each in last.suggestions] == ["tools", "greeting", "knowledge"]
+
+
+async def test_what_a_stopped_server_left_unfinished_is_made_when_somebody_looks(opened: Stores) -> None:
+    around = Slow()
+    service = made(opened, assist=True, around=around, summary_model="writer")
+    number = (await service.open_case(case(), tool("k"))).number
+    await service.view(Context(ADA), number)
+    await around.reached["search"].wait()
+    await service.assist.close()
+    again = made(opened, assist=True, around=Around(), summary_model="writer")
+    left = (await again.view(Context(ADA), number)).assistance
+    assert left is not None
+    assert left.preparing
+    await again.assist.idle()
+    found = (await again.view(Context(ADA), number)).assistance
+    assert found is not None
+    assert (found.preparing, found.method) == (False, "writer")
+
+
+@pytest.mark.parametrize(
+    ("called", "words"),
+    [
+        (CalledTool("track", {}, {"say": "It is on its way.", "state": "shipped"}), "It is on its way."),
+        (CalledTool("track", {}, {"state": "shipped"}), "state: shipped."),
+    ],
+)
+def test_a_tool_that_has_words_for_the_customer_is_quoted_with_them(called: CalledTool, words: str) -> None:
+    opening = CalledTool("escalate", {}, {"say": "Your case is CS-7.", "ticket": "CS-7", "escalated": True})
+    of = cast(Case, SimpleNamespace(number="CS-7", customer="", references={}))
+    found = told(of, [called, opening])
+    assert found is not None
+    assert found.text == f"I have looked this up for you. {words}"
+    assert facts_of(of, [called, opening]) == [{"name": "state", "value": "shipped", "from": "track"}]
+    # That the case was opened is no news to whoever reads it.
+    assert told(of, [opening]) is None
+
+
 async def test_a_summary_with_numbers_that_nobody_said_is_not_shown(opened: Stores) -> None:
     service, number = await helped(opened, Around("The customer wants 500 euros for C-9999."), summary_model="writer")
     found = (await service.view(Context(ADA), number)).assistance
@@ -146,7 +243,7 @@ async def test_each_message_of_the_customer_brings_other_suggestions(opened: Sto
     assert {each.id for each in before.suggestions}.isdisjoint(each.id for each in after.suggestions)
     assert around.asked[-1].messages[-1].content == "How long does a manager take to approve it?"
     # A person has greeted already.
-    assert [each.source for each in after.suggestions] == ["knowledge", "tools"]
+    assert [each.source for each in after.suggestions] == ["tools", "knowledge"]
 
 
 @pytest.mark.parametrize(
@@ -175,12 +272,12 @@ async def test_suggestions_stay_while_somebody_looks_at_them(opened: Stores) -> 
     assert before.suggestions
     # Another process makes it again: what is the same keeps its id.
     [found] = await service.store.queue(ADA, CaseFilter(), 1)
-    await service.assist.store.put(found, await service.assist.made(found))
+    await service.assist.store.put(found, await whole(service, found))
     after = (await service.view(Context(ADA), number)).assistance
     assert after is not None
     assert [each.id for each in after.suggestions] == [each.id for each in before.suggestions]
     await service.reject(Context(ADA), number, before.suggestions[0].id)
-    await service.assist.store.put(found, await service.assist.made(found))
+    await service.assist.store.put(found, await whole(service, found))
     again = (await service.view(Context(ADA), number)).assistance
     assert again is not None
     assert [each.decision for each in again.suggestions].count("rejected") == 1
@@ -193,7 +290,7 @@ async def test_what_becomes_of_a_suggestion_is_an_event(opened: Stores, sent: st
     service, number = await helped(opened, Around())
     view = await service.view(Context(ADA), number)
     assert view.assistance is not None
-    suggestion = view.assistance.suggestions[0].id
+    suggestion = next(each.id for each in view.assistance.suggestions if each.source == "knowledge")
     if sent:
         await service.say(Context(ADA), number, sent, suggestion=suggestion)
     else:
@@ -256,7 +353,7 @@ async def test_assistance_has_the_rights_that_the_key_has_now(opened: Stores) ->
     reach = {"collections": '["handbook"]', "tier": "slow", "lineage": '["key_shop"]'}
     await keyed(opened, shop, **reach, created_at=2.0, identity="key_shop")
     [found] = await service.store.queue(ADA, CaseFilter(), 1)
-    await service.assist.made(found)
+    await whole(service, found)
     caller = around.callers[-1]
     assert (caller.key_id, caller.tier, caller.lineage) == ("key_later", "slow", ("key_shop",))
     assert caller.reach.collections == {"handbook"}
@@ -264,6 +361,19 @@ async def test_assistance_has_the_rights_that_the_key_has_now(opened: Stores) ->
     await opened.keys.revoke("acme", "key_later")
     service.assist._holders._believed.clear()
     before = len(around.callers), len(around.asked)
-    assisted = await service.assist.made(found)
+    assisted = await whole(service, found)
     assert (len(around.callers), len(around.asked)) == before
-    assert (assisted.method, assisted.hints) == ("extractive", [])
+    assert (assisted.method, assisted.hints) == ("extractive", ())
+
+
+def test_what_is_taken_from_a_conversation_says_nothing_twice_and_has_no_marks_of_sources() -> None:
+    said = "I would rather speak to a person."
+    of = cast(Case, SimpleNamespace(subject=f"A person is wanted: {said}", reason=f"A person is wanted: {said}"))
+    lines = [
+        TranscriptLine("1", "customer", "How long do I have to return a stove?", 1.0),
+        TranscriptLine("2", "agent", "Stoves go back within 28 days [1].", 2.0),
+        TranscriptLine("3", "customer", said, 3.0),
+    ]
+    told = summary.extracted(of, lines)
+    assert told.count(said) == 1
+    assert "Answered: Stoves go back within 28 days." in told

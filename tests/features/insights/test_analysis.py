@@ -7,7 +7,8 @@ import datetime
 import numpy as np
 import pytest
 
-from mainspring.features.insights.analysis import clusters, outcomes, sentiment, trends
+from mainspring.features.insights.analysis import clusters, naming, outcomes, sentiment, trends
+from mainspring.features.insights.analysis.naming import Spoken
 from mainspring.features.insights.analysis.outcomes import Signs
 
 DAY = 86_400.0
@@ -105,3 +106,8 @@ def test_sentiment_is_unknown_without_weights() -> None:
     assert known is not None
     assert all(-1 <= each <= 1 for each in known)
     assert [sentiment.label(each) for each in (None, -0.3, 0.0, 0.3)] == ["unknown", "negative", "neutral", "positive"]
+
+
+def test_numbers_of_orders_are_no_words_of_a_name() -> None:
+    turns = [Spoken(f"cancel the order LS-2{place}417 and ticket T-100{place}", str(place)) for place in range(5)]
+    assert naming.name_of(naming.telling({"a": turns}, anonymity=3)["a"]) == "cancel, order, ticket"

@@ -12,6 +12,7 @@ from mainspring import stores
 from mainspring.core.errors import Conflict, NotFound
 from mainspring.core.settings import Settings
 from mainspring.core.types import Principal
+from mainspring.features.insights.cmd import topic_rows
 from mainspring.features.insights.store.views import Counted, Period
 from mainspring.stores import Stores
 from tests.features.insights.world import READER, World
@@ -132,3 +133,11 @@ async def test_one_process_looks_at_a_time(opened: Stores) -> None:
     await opened.jobs.release(lease)
     assert await world.insights.look() is not None
     assert await world.insights.look(every_s=600) is None
+
+
+def test_conversations_without_a_topic_are_listed_where_there_are_any() -> None:
+    none = {"conversations": 0, "share": 0.0, "resolved": None, "sentiment": None}
+    some = {"conversations": 2, "share": 1.0, "resolved": 0.5, "sentiment": -0.25}
+    assert topic_rows({"data": [], "other": none}) == []
+    (row,) = topic_rows({"data": [], "other": some})
+    assert row == ("other", "(no topic yet)", 2, "100 %", "50 %", "-0.25")

@@ -44,7 +44,7 @@ def test_a_person_is_helped_with_a_conversation_that_was_handed_over(server: Ser
     call(server, "PUT", "/v1/desk/people/me", {"name": "Ada"})
     call(server, "POST", f"/v1/desk/cases/{number}/take", {})
     until = time.monotonic() + 60
-    while not (shown := call(server, "GET", f"/v1/desk/cases/{number}"))["assist"]:
+    while ((shown := call(server, "GET", f"/v1/desk/cases/{number}"))["assist"] or {"preparing": True})["preparing"]:
         assert time.monotonic() < until, shown
         time.sleep(0.2)
     told = [each["text"] for each in shown["messages"] if each["author"] == "customer"]

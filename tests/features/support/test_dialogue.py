@@ -20,7 +20,7 @@ WHO = "alice.fenwick@post.example, MB4 2QT"
 async def test_the_wish_is_remembered_while_the_customer_is_identified(tmp_path: Path) -> None:
     alice = Customer(tmp_path)
     assert "postcode" in await alice.say("Please cancel order LS-21422")
-    assert "Shall I cancel order LS-21422?" in await alice.say(WHO)
+    assert "Shall I cancel order LS-21422 and return £98.40 to your card?" in await alice.say(WHO)
     assert "is cancelled" in await alice.say("yes please")
     order = await alice.shop.order("C-1001", "LS-21422")
     assert order is not None
@@ -162,7 +162,7 @@ async def test_of_a_long_message_the_beginning_and_the_end_are_read(
     assert max(read) <= READ
     if "LS-21422" in text:
         assert "postcode" in answer
-        assert "Shall I cancel order LS-21422?" in await alice.say(WHO)
+        assert "Shall I cancel order LS-21422 and return £98.40 to your card?" in await alice.say(WHO)
 
 
 async def test_an_order_whose_wish_nobody_understands_is_told(tmp_path: Path) -> None:
@@ -201,3 +201,94 @@ async def test_to_ask_how_complaints_are_made_is_no_complaint(tmp_path: Path) ->
     asked = Customer(tmp_path)
     assert "The handbook" in await asked.say("Which address do I send a complaint to?")
     assert "colleagues" in await asked.say("This is a complaint! Nobody answers me.")
+
+
+@pytest.mark.parametrize(
+    ("who", "wish", "question"),
+    [
+        (
+            WHO,
+            "I want LS-21422 to go to another address: 5 Mill Road, Tarnside, TS1 4AB",
+            "Shall I have order LS-21422 delivered to 5 Mill Road, Tarnside, TS1 4AB?",
+        ),
+        (
+            "AC2 5JR",
+            "Please cancel order LS-21409, I have found it cheaper elsewhere",
+            "Shall I cancel order LS-21409 and return £88.00 to your card?",
+        ),
+        (
+            "uma.patel@post.example PW2 2NC",
+            "Cancel my order LS-21234",
+            "Shall I cancel order LS-21234 and return your deposit of £5.80?",
+        ),
+        (
+            "NW9 1HJ",
+            "Jacket of LS-21168 does not fit, never worn, I would like to return it",
+            "The Rain jacket can be returned until 25 February 2026. "
+            "Shall I open a return of the Rain jacket of order LS-21168, for £157.05 back to your card, "
+            "after £2.95 for the label?",
+        ),
+        (
+            "KE2 6TY",
+            "Can I swap the jacket of order LS-21217 for size L",
+            "Shall I exchange the Rain jacket of order LS-21217 for size L?",
+        ),
+        (
+            "T12 AK54",
+            "I want to report parcel LS-21306: it says delivered, but there is nothing",
+            "Shall I report that the parcel of order LS-21306 is marked as delivered but has not reached you?",
+        ),
+        (
+            "NW7 4PD",
+            "The handle of my grinder broke, order LS-21183, is that under warranty? I want to claim it",
+            "The crank, knob and bearings of the Kestrel hand grinder are under warranty until 8 January 2029. "
+            "(warranty.pdf) Shall I make a warranty claim for the Kestrel hand grinder of order LS-21183?",
+        ),
+        (
+            "PW2 2NC",
+            "Can you price match the grinder of LS-21282? It costs £79 at https://shop.example/kg38",
+            "You bought it 7 days ago, within the 18 days of a price match; the difference is £10.00. "
+            "Shall I ask for the price of £79.00 for the Kestrel hand grinder of order LS-21282, "
+            "which returns £10.00 to you?",
+        ),
+    ],
+)
+async def test_a_confirmation_says_what_will_be_done_and_not_the_customers_words(
+    tmp_path: Path, who: str, wish: str, question: str
+) -> None:
+    customer = Customer(tmp_path)
+    await customer.say(wish)
+    assert await customer.say(who) == f"{question} Please answer yes or no."
+
+
+class _Desk:
+    """Remembers the cases that are opened."""
+
+    def __init__(self) -> None:
+        self.cases: list[NewCase] = []
+
+    async def open_case(self, case: NewCase, context: ToolContext) -> OpenedCase:
+        self.cases.append(case)
+        return OpenedCase("CS-1", "general", "open")
+
+    async def find_case(self, number: str, customer: str, context: ToolContext) -> OpenedCase:
+        raise AssertionError(number)
+
+
+async def test_a_person_who_takes_over_reads_what_nobody_could_answer(tmp_path: Path) -> None:
+    desk = _Desk()
+    customer = Customer(tmp_path, desk=desk)
+    await customer.say("Grumble shells")
+    assert "CS-1" in await customer.say("Yes, please")
+    assert desk.cases[0].reason == "The customer accepted to be handed over: Grumble shells"
+
+
+async def test_a_ticket_is_called_by_what_it_asks_for_and_a_yes_is_no_request(tmp_path: Path) -> None:
+    desk = _Desk()
+    customer = Customer(tmp_path, desk=desk)
+    asked = await customer.say("Please open a ticket")
+    assert "What should I tell my colleagues?" in asked
+    assert "What should I tell my colleagues?" in await customer.say("yes")
+    assert "CS-1" in await customer.say("Please wrap my next order as a present for my aunt")
+    (case,) = desk.cases
+    assert case.subject == case.body == "Please wrap my next order as a present for my aunt"

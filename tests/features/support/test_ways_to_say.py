@@ -92,3 +92,24 @@ async def test_who_names_an_order_asks_about_it_and_not_about_policies() -> None
     assert about.tool == "get_order"
     (other,) = await intents.wishes("Is the small one part of the set", NO_STEPS)
     assert other.tool == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "street", "own"),
+    [
+        ("I want to send to another address: 5 Mill Road, Tarnside, TS1 4AB, order LS-21422", "5 Mill Road", None),
+        ("Please change it. It is Flat 2, 5 Mill Road, Tarnside, TS1 4AB. Thanks, Alice", "Flat 2, 5 Mill Road", None),
+        (
+            "Deliver LS-21422 to 5 Mill Road, Tarnside, TS1 4AB instead. My postcode is MB4 2QT",
+            "5 Mill Road",
+            "MB4 2QT",
+        ),
+        ("Please ship it to my mum, 5 Mill Road, Tarnside TS1 4AB", "5 Mill Road", None),
+        ("Send it to 5 Mill Road in Tarnside, TS1 4AB please", "5 Mill Road", None),
+        ("5 Mill Road, Tarnside, TS1 4AB", "5 Mill Road", "TS1 4AB"),
+    ],
+)
+def test_an_address_is_read_without_the_words_around_it(text: str, street: str, own: str | None) -> None:
+    assert readers.address(text) == {"street": street, "city": "Tarnside", "postcode": "TS1 4AB"}
+    # Where a parcel shall go says nothing of who asks for it.
+    assert readers.own_postcode(text) == own

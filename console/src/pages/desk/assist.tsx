@@ -24,6 +24,7 @@ export function Assist({ of, onUse }: { of: CaseView; onUse: (chosen: Suggestion
           <section aria-label="Summary">
             <h3>Summary</h3>
             <p className="summary">{made.summary}</p>
+            {made.preparing && of.status !== "closed" && <p className="row muted small" role="status"><span className="spinner" aria-hidden="true" />Looking for more …</p>}
             <p className="muted small">{made.method === "extractive" ? "Sentences of the conversation" : `Written by ${made.method}`}</p>
           </section>
           {suggestions.length > 0 && of.status !== "closed" && (

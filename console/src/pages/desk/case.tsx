@@ -80,7 +80,7 @@ function Head({ of, me }: { of: View; me: string | undefined }): ReactNode {
           )}
         </div>
       </div>
-      {of.reason && of.status !== "closed" && <p className="small">{of.reason}</p>}
+      {of.reason && !of.reason.startsWith(of.subject) && of.status !== "closed" && <p className="small">{of.reason}</p>}
       {closing && <Closing number={of.number} onClose={() => setClosing(false)} onDone={() => { setClosing(false); go(path("desk") + location.search); }} />}
     </header>
   );

@@ -8,7 +8,7 @@ import { useResource } from "../../lib/resource";
 import { go, Link, path, usePlace } from "../../lib/route";
 import { Button, IconButton } from "../../ui/controls";
 import { Empty, Loaded } from "../../ui/states";
-import { Mood, OutcomeBadge, OUTCOMES } from "./said";
+import { Mood, NO_TOPIC, OutcomeBadge, OUTCOMES } from "./said";
 
 export function ConversationsView(): ReactNode {
   const { query } = usePlace();
@@ -31,7 +31,7 @@ export function ConversationsView(): ReactNode {
           <select value={topic} onChange={(event) => filter({ topic: event.target.value })}>
             <option value="">all</option>
             {(topics.data?.data ?? []).map((each) => <option key={each.id} value={each.id}>{each.name}</option>)}
-            <option value="other">other</option>
+            {(topic === "other" || (topics.data?.other.conversations ?? 0) > 0) && <option value="other">{NO_TOPIC}</option>}
           </select>
         </label>
         <label>
@@ -58,7 +58,7 @@ export function ConversationsView(): ReactNode {
                         <td className="asked"><Link to={path("insights", "conversations", each.id)} className="question">{each.opening ?? "not to be seen"}</Link></td>
                         <td className="nowrap"><OutcomeBadge outcome={each.outcome} /></td>
                         <td><Mood value={each.sentiment} /></td>
-                        <td className="nowrap">{each.topic ? named.get(each.topic) ?? "–" : <span className="muted">other</span>}</td>
+                        <td className="nowrap">{each.topic ? named.get(each.topic) ?? "–" : <span className="muted">{NO_TOPIC}</span>}</td>
                         <td className="number">{each.turns}</td>
                         <td className="nowrap">{moment(each.started_at)}</td>
                       </tr>

@@ -13,6 +13,8 @@ export const OUTCOMES: Series[] = [
 ];
 const TONES: Record<string, "good" | "accent" | "warn" | "bad" | "plain"> = { resolved: "good", escalated: "accent", refused: "warn", abandoned: "bad", open: "plain" };
 
+export const NO_TOPIC = "no topic yet";
+
 export const PERIODS = [
   { value: "7", label: "7 days" },
   { value: "30", label: "30 days" },

@@ -10,7 +10,7 @@ import { Badge, Button, Choice, Field, IconButton } from "../../ui/controls";
 import { Dialog } from "../../ui/dialog";
 import { Empty, Loaded } from "../../ui/states";
 import { toast } from "../../ui/toast";
-import { dayName, Mood, OUTCOMES, over, PERIODS, signed, spikes, type Days } from "./said";
+import { dayName, Mood, NO_TOPIC, OUTCOMES, over, PERIODS, signed, spikes, type Days } from "./said";
 
 export function TopicsView(): ReactNode {
   const [days, setDays] = useState<Days>("30");
@@ -80,7 +80,9 @@ function Total({ all }: { all: Summary }): ReactNode {
 
 function Table({ found, onChange }: { found: Topics; onChange: () => void }): ReactNode {
   const [changing, setChanging] = useState<Topic>();
-  const rows: (Topic | (Group & { name: string; id: string }))[] = [...found.data, { ...found.other, name: "other", id: "other" }];
+  const rows: (Topic | (Group & { name: string; id: string }))[] = [...found.data];
+  if (found.other.conversations > 0) rows.push({ ...found.other, name: NO_TOPIC, id: "other" });
+  if (rows.length === 0) return null;
   return (
     <>
       <div className="scroll" tabIndex={0} role="group" aria-label="Topics">

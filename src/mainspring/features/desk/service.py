@@ -157,7 +157,7 @@ class SupportDesk:
         lines = await transcript(self._rooms.stores.sessions, case, said)
         made = await self.assist.store.get(case)
         basis = next((each.id for each in reversed(said) if each.author == "customer"), "")
-        if made is None or made.basis != basis:
+        if made is None or made.basis != basis or made.preparing:
             # Who looks again while it is made must not have it made again: the suggestions would be others each time.
             self.assist.want_once(case)
         return View(case, lines, made)

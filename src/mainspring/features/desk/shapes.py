@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from mainspring.agents.handover import CaseKind, CasePriority
+from mainspring.features.desk.assist.summary import EXTRACTIVE
 from mainspring.features.desk.service import View
 from mainspring.features.desk.store.assists import Assistance
 from mainspring.features.desk.store.desk_persons import DeskPerson
@@ -128,7 +129,8 @@ def assist_body(made: Assistance | None) -> dict[str, Any] | None:
         "object": "desk.assist",
         "basis": made.basis or None,
         "summary": made.summary,
-        "method": made.method,
+        "method": made.method or EXTRACTIVE,
+        "preparing": made.preparing,
         "hints": list(made.hints),
         "facts": list(made.facts),
         "suggestions": [

@@ -40,8 +40,10 @@ def list_topics(
     if as_json:
         show.as_json(found)
         return
-    rows = [(each["id"], each["name"], *_counts(each)) for each in found["data"]]
-    rows.append(("", "other", *_counts(found["other"])))
+    rows = topic_rows(found)
+    if not rows:
+        print("No topics yet: `mainspring insights run` looks at new conversations.")
+        return
     show.table(("TOPIC", "NAME", "CONVERSATIONS", "SHARE", "RESOLVED", "SENTIMENT"), rows)
 
 
@@ -160,6 +162,14 @@ def publish_faq(
 
 def _asked(days: float, application: str) -> str:
     return urlencode({"days": days} | ({"application": application} if application else {}))
+
+
+def topic_rows(found: dict[str, Any]) -> list[tuple[Any, ...]]:
+    """The topics, and the conversations without one where there are any."""
+    rows = [(each["id"], each["name"], *_counts(each)) for each in found["data"]]
+    if found["other"]["conversations"]:
+        rows.append(("other", "(no topic yet)", *_counts(found["other"])))
+    return rows
 
 
 def _counts(found: dict[str, Any]) -> tuple[Any, ...]:

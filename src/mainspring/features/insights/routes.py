@@ -2,6 +2,7 @@
 
 # No postponed annotations here: FastAPI must see the local aliases of the dependencies.
 
+import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
@@ -15,8 +16,7 @@ from mainspring.features.insights.analysis.outcomes import Outcome
 from mainspring.features.insights.analysis.trends import Step
 from mainspring.features.insights.periods import AskedPeriod
 from mainspring.features.insights.service import Insights
-from mainspring.features.insights.shapes import conversation_body, group_body, topic_body, turn_body
-from mainspring.features.insights.store.views import Group
+from mainspring.features.insights.shapes import conversation_body, group_body, topics_body, turn_body
 from mainspring.http.access import Access
 from mainspring.http.bodies import Body
 from mainspring.http.request_body import JsonRoute
@@ -51,7 +51,8 @@ def router(service: Insights, access: Access) -> APIRouter:
     async def get_summary(context: readers, period: AskedPeriod, step: Step = "day") -> HttpResponse:
         """Figures of all conversations in a period."""
         counted = await service.views.counted(context.principal, period)
-        shown = group_body(counted.total, counted.total.count, period, step, service.settings.spike)
+        spike = service.settings.spike
+        shown = await asyncio.to_thread(group_body, counted.total, counted.total.count, period, step, spike)
         names = await service.views.applications(context.principal)
         return json_response({"object": "insights.summary", **shown, "applications": names})
 
@@ -59,14 +60,8 @@ def router(service: Insights, access: Access) -> APIRouter:
     async def list_topics(context: readers, period: AskedPeriod, step: Step = "day") -> HttpResponse:
         """Topics of conversations, most frequent first."""
         counted = await service.views.counted(context.principal, period)
-        total, spike = counted.total.count, service.settings.spike
-        rows = [
-            topic_body(row, counted.topics.get(row.id, Group()), total, period, step, spike)
-            for row in await service.views.topics(context.principal)
-        ]
-        rows.sort(key=lambda each: (-each["conversations"], each["created_at"]))
-        other = group_body(counted.topics.get("", Group()), total, period, step, spike)
-        return json_response({"object": "list", "data": rows, "other": other})
+        known, spike = await service.views.topics(context.principal), service.settings.spike
+        return json_response(await asyncio.to_thread(topics_body, known, counted, period, step, spike))
 
     @routes.post("/topics/{topic_id}")
     async def change_topic(topic_id: str, body: TopicBody, context: readers) -> HttpResponse:

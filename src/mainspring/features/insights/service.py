@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Sequence
 
@@ -45,4 +46,6 @@ class Insights:
     async def questions(self, principal: Principal, traces: Sequence[str]) -> dict[str, str]:
         """What was asked in these traces, without personal data, if the principal may see it."""
         found = await self._questions.of(principal.tenant, principal.groups, traces)
-        return {trace: pii.redact(each.text)[0] for trace, each in found.items() if each.text}
+        return await asyncio.to_thread(
+            lambda: {trace: pii.redact(each.text)[0] for trace, each in found.items() if each.text}
+        )

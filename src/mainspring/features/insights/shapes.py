@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import mainspring.features.insights.analysis.sentiment as sentiment
@@ -10,7 +11,7 @@ from mainspring.features.insights.analysis import trends
 from mainspring.features.insights.analysis.outcomes import OUTCOMES
 from mainspring.features.insights.analysis.trends import Step
 from mainspring.features.insights.store.faqs import Entry
-from mainspring.features.insights.store.views import Group, Period
+from mainspring.features.insights.store.views import Counted, Group, Period
 from mainspring.features.insights.work.gaps import Gap, reasons
 
 
@@ -26,6 +27,16 @@ def group_body(group: Group, total: int, period: Period, step: Step, deviations:
         "sentiment_course": group.course,
         "trend": [{"day": each.day.isoformat(), "count": each.count, "spike": each.spike} for each in points],
     }
+
+
+def topics_body(
+    known: Sequence[Any], counted: Counted, period: Period, step: Step, deviations: float
+) -> dict[str, Any]:
+    """The list of topics, most frequent first. ``other`` are the conversations without a topic."""
+    total, without = counted.total.count, counted.topics.get("", Group())
+    found = [topic_body(row, counted.topics.get(row.id, Group()), total, period, step, deviations) for row in known]
+    found.sort(key=lambda each: (-each["conversations"], each["created_at"]))
+    return {"object": "list", "data": found, "other": group_body(without, total, period, step, deviations)}
 
 
 def topic_body(row: Any, group: Group, total: int, period: Period, step: Step, deviations: float) -> dict[str, Any]:

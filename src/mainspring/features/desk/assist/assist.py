@@ -4,13 +4,14 @@ customer, in the background."""
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any
 
-from mainspring.agents.runs import CalledTools
+from mainspring.agents.runs import CalledTool, CalledTools
 from mainspring.core.errors import MainspringError, Unauthenticated
 from mainspring.core.path import collect
 from mainspring.core.types import ChatRequest, Context, Message, Principal, Priority
@@ -82,17 +83,20 @@ class AgentAssist:
 
     async def _make(self, case: Case) -> None:
         try:
-            await self.store.put(case, await self.made(case))
+            async for made in self.stages(case):
+                await self.store.put(case, made)
+                self._pulse.beat(case.tenant)
         except MainspringError as error:
             _log.warning("no assistance was made for the case %s: %s", case.number, error)
         except Exception:
             _log.exception("no assistance was made for the case %s", case.number)
-        else:
-            self._pulse.beat(case.tenant)
 
-    async def made(self, case: Case) -> Assistance:
+    async def stages(self, case: Case) -> AsyncGenerator[Assistance, None]:
         """The assistance for a case as it is now, within the rights of the key whose conversation it is. Without that
-        key no knowledge, tool or model has a part in it."""
+        key no knowledge, tool or model has a part in it.
+
+        Each has more than the one before, and the last has all: what is at hand does not wait for searches and models.
+        """
         case, said = await self._cases.get(Principal(case.tenant, case.owner, frozenset(), case.groups), case.id)
         try:
             principal = await self._holders.of_person(case.tenant, case.owner, case.groups, _SCOPES)
@@ -102,26 +106,40 @@ class AgentAssist:
         lines = await transcript(self._rooms.stores.sessions, case, said)
         basis = next((each.id for each in reversed(said) if each.author == "customer"), "")
         query = _query(case, lines)
-        known = await self._known(principal, case)
-        hints, answer = await self._knowledge(principal, query) if principal is not None else ([], None)
-        text, method = await self._summary(principal, case, lines)
-        suggestions = [each for each in (answer, told(known)) if each is not None]
+        tools = await self._tools(principal, case)
+        suggestions = [each for each in (told(case, tools),) if each is not None]
         if case.answered_at is None and self._settings.greeting:
             greeting = self._settings.greeting.replace("{number}", case.number).replace("{subject}", case.subject)
             suggestions.append(Suggestion(greeting, "greeting"))
-        return Assistance(basis, text, method, hints, known, suggestions, time.time())
+        text = await asyncio.to_thread(summary.extracted, case, lines)
+        made = Assistance(basis, text, "", (), facts_of(case, tools), suggestions)
+        if principal is not None:
+            yield made
+            hints, best = await self._hints(principal, query)
+            made = dataclasses.replace(made, hints=hints)
+            if best:
+                yield made
+                if (answer := await self._answer(principal, best, query)) is not None:
+                    made = dataclasses.replace(made, suggestions=[answer, *suggestions])
+            if model := self._writer():
+                yield made
+                written = await summary.written(model, self._rooms.responder, case, lines, _context(principal))
+                if written:
+                    yield dataclasses.replace(made, summary=written, method=model)
+                    return
+        yield dataclasses.replace(made, method=summary.EXTRACTIVE)
 
-    async def _known(self, principal: Principal | None, case: Case) -> list[Mapping[str, Any]]:
-        found = []
+    async def _tools(self, principal: Principal | None, case: Case) -> list[CalledTool]:
+        found: list[CalledTool] = []
         if self.tools is not None and principal is not None and case.run_id:
             try:
                 found = list(await self.tools.called_tools(principal, case.run_id))
             except MainspringError as error:
                 _log.info("the run %s of the case %s is not shown: %s", case.run_id, case.number, error)
-        return facts_of(case, found)
+        return found
 
-    async def _knowledge(self, principal: Principal, query: str) -> tuple[list[Mapping[str, Any]], Suggestion | None]:
-        """Passages that bear on ``query``, and an answer that cites its sources."""
+    async def _hints(self, principal: Principal, query: str) -> tuple[list[Mapping[str, Any]], str]:
+        """Passages that bear on ``query``, and the collection of the best one; empty: nothing is found."""
         hints: list[Mapping[str, Any]] = []
         best, top = "", -1.0
         names = self._settings.collections or await self._collections(principal)
@@ -138,7 +156,7 @@ class AgentAssist:
                 hints.append({"collection": name, "source": hit.source, "heading": hit.heading, "text": excerpt})
                 if hit.score > top:
                     best, top = name, hit.score
-        return hints[:5], await self._answer(principal, best, query) if best else None
+        return hints[:5], best
 
     async def _answer(self, principal: Principal, collection: str, query: str) -> Suggestion | None:
         request = ChatRequest(collection, (Message("user", query),), store=False)
@@ -156,18 +174,12 @@ class AgentAssist:
         ]
         return Suggestion(text, "knowledge", cited)
 
-    async def _summary(
-        self, principal: Principal | None, case: Case, lines: Sequence[TranscriptLine]
-    ) -> tuple[str, str]:
-        model = self._settings.summary_model
+    def _writer(self) -> str:
+        """The model that writes summaries; empty: none."""
+        model, larger = self._settings.summary_model, self._rooms.settings.models.larger
         if model == "auto":
-            larger = self._rooms.settings.models.larger
-            model = larger if larger in self._rooms.path.chat else ""
-        if model and principal is not None:
-            text = await summary.written(model, self._rooms.responder, case, lines, _context(principal))
-            if text:
-                return text, model
-        return await asyncio.to_thread(summary.extracted, case, lines), summary.EXTRACTIVE
+            return larger if larger in self._rooms.path.chat else ""
+        return model
 
     async def _collections(self, principal: Principal) -> tuple[str, ...]:
         served = await self._rooms.path.registry.models(principal)

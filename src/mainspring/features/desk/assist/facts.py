@@ -11,6 +11,8 @@ from mainspring.features.desk.store.assists import Suggestion
 from mainspring.features.desk.store.records import Case
 
 _MOST, _LONGEST = 24, 200
+_WORDS = "say"
+"""The field of an output that says to the customer what the others say to programs."""
 
 
 def facts_of(case: Case, called: Sequence[CalledTool]) -> list[Mapping[str, Any]]:
@@ -20,21 +22,29 @@ def facts_of(case: Case, called: Sequence[CalledTool]) -> list[Mapping[str, Any]
         found.append({"name": "customer", "value": case.customer, "from": "case"})
     found += [{"name": name, "value": str(value), "from": "case"} for name, value in case.references.items()]
     for each in {tool.name: tool for tool in called}.values():
-        found += [
-            {"name": name, "value": value, "from": each.name} for name, value in _flat(cards.scrubbed(each.output))
-        ]
+        found += [{"name": name, "value": value, "from": each.name} for name, value in _plain(case, each)]
     return found[:_MOST]
 
 
-def told(facts: Sequence[Mapping[str, Any]]) -> Suggestion | None:
-    """A draft that tells the customer what a tool said; None if none said anything."""
-    tools = list(dict.fromkeys(each["from"] for each in facts if each["from"] != "case"))
-    if not tools:
+def told(case: Case, called: Sequence[CalledTool]) -> Suggestion | None:
+    """A draft that tells the customer what the last tool said, in its own words if it has some; None if none said
+    anything."""
+    last = next((each for each in reversed(called) if _plain(case, each)), None)
+    if last is None:
         return None
-    mine = [each for each in facts if each["from"] == tools[-1]][:6]
-    said = "; ".join(f"{each['name'].replace('_', ' ')}: {each['value']}" for each in mine)
-    cited = [{"number": 1, "source": tools[-1], "text": said}]
-    return Suggestion(f"I have looked this up for you. {said}.", "tools", cited)
+    said = "; ".join(f"{name.replace('_', ' ')}: {value}" for name, value in _plain(case, last)[:6]) + "."
+    words = cards.scrubbed(last.output).get(_WORDS) if isinstance(last.output, Mapping) else None
+    if isinstance(words, str) and words.strip():
+        said = words.strip()[: 5 * _LONGEST]
+    return Suggestion(
+        f"I have looked this up for you. {said}", "tools", [{"number": 1, "source": last.name, "text": said}]
+    )
+
+
+def _plain(case: Case, called: CalledTool) -> list[tuple[str, str]]:
+    """What a tool said, by name; nothing of the tool that opened the case, which everybody knows."""
+    found = [each for each in _flat(cards.scrubbed(called.output)) if each[0] != _WORDS]
+    return [] if any(value == case.number for _, value in found) else found
 
 
 def _flat(output: Any, prefix: str = "") -> list[tuple[str, str]]:

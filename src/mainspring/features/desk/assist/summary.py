@@ -22,6 +22,8 @@ _ASKED = (
 )
 # What a summary must not invent: numbers, and names such as those of orders.
 _DETAIL = re.compile(r"[A-Z]{1,5}-\d+|\d[\d.,:/-]*")
+# What points at the sources of an answer, which are not shown here.
+_MARK = re.compile(r"(?<!\s)\s{0,9}\[\d{1,3}(?:, ?\d{1,3})*\]")
 
 
 def extracted(case: Case, lines: Sequence[TranscriptLine]) -> str:
@@ -33,11 +35,13 @@ def extracted(case: Case, lines: Sequence[TranscriptLine]) -> str:
     ]
     notes = notes_of(exchanges(said, len(said)))
     best = sorted(sorted(notes, key=lambda note: -note.weight)[:_SENTENCES], key=notes.index)
-    told = [f"{case.subject.rstrip('.')}."]
+    # An agent that gives no subject of its own gives the beginning of its reason.
+    told = [] if case.subject in case.reason else [f"{case.subject.rstrip('.')}."]
     if case.reason:
         told.append(f"Handed over because: {case.reason.rstrip('.')}.")
     words = {"user": "Customer", "assistant": "Answered"}
-    told += [f"{words[each.speaker]}: {each.text}" for each in best if each.text not in case.subject]
+    texts = [(words[each.speaker], _MARK.sub("", each.text)) for each in best]
+    told += [f"{who}: {text}" for who, text in texts if text not in f"{case.subject} {case.reason}"]
     return "\n".join(dict.fromkeys(told))
 
 

@@ -39,7 +39,8 @@ class Suggestion:
 @dataclass(frozen=True, slots=True)
 class Assistance:
     """What helps with a case as it was after the message ``basis``. ``method`` made the summary: a model's name, or
-    ``extractive``. ``hints`` are passages of knowledge, ``facts`` what is known of the customer and from tools."""
+    ``extractive``; empty: more is being made. ``hints`` are passages of knowledge, ``facts`` what is known of the
+    customer and from tools."""
 
     basis: str
     summary: str
@@ -48,6 +49,11 @@ class Assistance:
     facts: Sequence[Mapping[str, Any]]
     suggestions: Sequence[Suggestion]
     made_at: float = 0.0
+
+    @property
+    def preparing(self) -> bool:
+        """Whether this is not all yet."""
+        return not self.method
 
 
 class AssistStore:

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from mainspring.serving.memory.terms import words
 
 _LETTERS = re.compile(r"[^\W\d_]")
+# Numbers of orders, tickets and articles, such as LS-20417, say nothing of what a topic is about.
+_CODES = re.compile(r"\b[A-Za-z]{1,6}[-#]?\d{2,}(?:[-/]\d{1,9}){0,3}\b")
 IN_A_NAME = 3
 # Characters of a turn that are read for names.
 _READ = 4_000
@@ -36,12 +38,13 @@ def telling(topics: Mapping[str, Sequence[Spoken]], *, anonymity: int, most: int
     for topic, turns in topics.items():
         counts[topic], users[topic] = Counter(), {}
         for turn in turns:
-            for word in words(turn.text[:_READ]):
+            said = _CODES.sub(" ", turn.text[:_READ])
+            for word in words(said):
                 if not _LETTERS.search(word) or len(word) < 2:
                     continue
                 counts[topic][word] += 1
                 users[topic].setdefault(word, set()).add(turn.conversation)
-            _forms(turn.text[:_READ], shown)
+            _forms(said, shown)
     total: Counter[str] = Counter()
     for each in counts.values():
         total.update(each)

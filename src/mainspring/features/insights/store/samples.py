@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -66,4 +67,5 @@ class Samples:
             return connection.execute(query.order_by(turns.c.at.desc()).limit(self._most)).all()
 
         found = await self._database.read(work)
-        return Sample(found, unpacked(b"".join(row.vector for row in found), dimensions))
+        vectors = await asyncio.to_thread(lambda: unpacked(b"".join(row.vector for row in found), dimensions))
+        return Sample(found, vectors)

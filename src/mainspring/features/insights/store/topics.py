@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import time
 from collections.abc import Mapping, Sequence
@@ -82,7 +83,7 @@ class Topics:
         mine = sa.and_(topics.c.tenant == tenant, topics.c.space == space, topics.c.embedder == embedder)
         query = sa.select(topics).where(mine).order_by(topics.c.created_at, topics.c.id)
         found = await self._database.read(lambda connection: connection.execute(query).all())
-        return [_topic(row, dimensions) for row in found]
+        return await asyncio.to_thread(lambda: [_topic(row, dimensions) for row in found])
 
     async def unassigned(self, tenant: str, space: str, embedder: str, dimensions: int, limit: int) -> Unassigned:
         """The latest turns without a topic."""
@@ -90,7 +91,7 @@ class Topics:
         query = sa.select(turns.c.id, turns.c.vector, turns.c.conversation, turns.c.content_id)
         query = query.where(mine, turns.c.topic == "", turns.c.vector.is_not(None)).order_by(turns.c.at.desc())
         found = await self._database.read(lambda connection: connection.execute(query.limit(limit)).all())
-        vectors = unpacked(b"".join(row.vector for row in found), dimensions)
+        vectors = await asyncio.to_thread(lambda: unpacked(b"".join(row.vector for row in found), dimensions))
         return Unassigned(
             [row.id for row in found],
             vectors,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -90,11 +91,7 @@ class Views:
             query = sa.select(*columns).where(_within(connection, principal, period))
             return connection.execute(query.order_by(conversations.c.started_at.desc()).limit(MOST)).all()
 
-        total, by_topic = Group(), dict[str, Group]()
-        for row in await self._database.read(work):
-            total.add(row)
-            by_topic.setdefault(row.topic, Group()).add(row)
-        return Counted(total, by_topic)
+        return await asyncio.to_thread(_counted, await self._database.read(work))
 
     async def topics(self, principal: Principal) -> Sequence[sa.Row[Any]]:
         """Rows of ``insight_topics`` that were not merged into others."""
@@ -158,6 +155,14 @@ class Views:
             return connection.execute(query.order_by(turns.c.at.desc(), turns.c.id.desc())).all()
 
         return {row.conversation: row for row in await self._database.read(work)}
+
+
+def _counted(found: Sequence[Any]) -> Counted:
+    total, by_topic = Group(), dict[str, Group]()
+    for row in found:
+        total.add(row)
+        by_topic.setdefault(row.topic, Group()).add(row)
+    return Counted(total, by_topic)
 
 
 def _within(connection: sa.Connection, principal: Principal, period: Period) -> sa.ColumnElement[bool]:

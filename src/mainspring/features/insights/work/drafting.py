@@ -53,7 +53,7 @@ class Drafting:
         for space in sorted({row.space for row in sample.rows}):
             places = np.array([place for place, row in enumerate(sample.rows) if row.space == space])
             mine = Sample([sample.rows[int(each)] for each in places], sample.vectors[places])
-            new += await self._of_space(principal, mine, known)
+            new += await self._of_space(principal, mine, known.get(space))
         new.sort(key=lambda each: -each.conversations)
         return await self.entries.add(principal.tenant, new[:limit])
 
@@ -88,33 +88,9 @@ class Drafting:
         embedder = self._rooms.path.charged.embedder(self._rooms.engines.embedder, context)
         return {space: (await embedder.embed(each, "query")).vectors for space, each in by_space.items()}
 
-    async def _of_space(self, principal: Principal, sample: Sample, known: Mapping[str, np.ndarray]) -> list[NewEntry]:
-        least = self._settings.anonymity
-        threshold = max(self._settings.similarity, SAME)
-        found = await asyncio.to_thread(clusters.found, sample.vectors, threshold, least)
+    async def _of_space(self, principal: Principal, sample: Sample, known: np.ndarray | None) -> list[NewEntry]:
         contents = await self._contents(principal.tenant, [row.content_id for row in sample.rows])
-        said = [spoken(contents.get(row.content_id, "")) for row in sample.rows]
-        usage = naming.usage([Spoken(text, row.conversation) for (text, _), row in zip(said, sample.rows, strict=True)])
-        new = []
-        for label, centroid in enumerate(found.centroids):
-            places = np.flatnonzero(found.labels == label)
-            of = {sample.rows[int(each)].conversation for each in places}
-            before = known.get(sample.rows[0].space)
-            if len(of) < least or (before is not None and float((before @ centroid).max()) >= _KNOWN):
-                continue
-            ordered = places[np.argsort(-(sample.vectors[places] @ centroid), kind="stable")]
-            liked = [int(each) for each in ordered if sample.rows[int(each)].rating == "up"]
-            for place in dict.fromkeys([*liked, *(int(each) for each in ordered)]):
-                row, (question, answer) = sample.rows[place], said[place]
-                citations = _citations(contents.get(row.content_id, ""))
-                if _usable(question, answer, usage, least) and citations:
-                    others = [sample.rows[int(each)].id for each in ordered if int(each) != place][:20]
-                    entry = NewEntry(
-                        row.space, row.groups, row.topic, question, answer, citations, [row.id, *others], len(of)
-                    )
-                    new.append(entry)
-                    break
-        return new
+        return await asyncio.to_thread(_entries, sample, contents, known, self._settings)
 
     async def _contents(self, tenant: str, digests: Sequence[str]) -> dict[str, str]:
         found: dict[str, str] = {}
@@ -144,6 +120,34 @@ def markdown(entries: Sequence[Entry]) -> str:
         if named := [source for source in sources if source]:
             lines += [f"Sources: {', '.join(named)}", ""]
     return "\n".join(lines)
+
+
+def _entries(
+    sample: Sample, contents: Mapping[str, str], known: np.ndarray | None, settings: InsightsSettings
+) -> list[NewEntry]:
+    """Drafts of a sample, whose turns have these ``contents``; runs in a thread. ``known`` are the vectors of the
+    questions that there are."""
+    least = settings.anonymity
+    found = clusters.found(sample.vectors, max(settings.similarity, SAME), least)
+    said = [spoken(contents.get(row.content_id, "")) for row in sample.rows]
+    usage = naming.usage([Spoken(text, row.conversation) for (text, _), row in zip(said, sample.rows, strict=True)])
+    new = []
+    for label, centroid in enumerate(found.centroids):
+        places = np.flatnonzero(found.labels == label)
+        of = {sample.rows[int(each)].conversation for each in places}
+        if len(of) < least or (known is not None and float((known @ centroid).max()) >= _KNOWN):
+            continue
+        ordered = places[np.argsort(-(sample.vectors[places] @ centroid), kind="stable")]
+        liked = [int(each) for each in ordered if sample.rows[int(each)].rating == "up"]
+        for place in dict.fromkeys([*liked, *(int(each) for each in ordered)]):
+            row, (question, answer) = sample.rows[place], said[place]
+            citations = _citations(contents.get(row.content_id, ""))
+            if _usable(question, answer, usage, least) and citations:
+                others = [sample.rows[int(each)].id for each in ordered if int(each) != place][:20]
+                of_all = [row.id, *others]
+                new.append(NewEntry(row.space, row.groups, row.topic, question, answer, citations, of_all, len(of)))
+                break
+    return new
 
 
 def _usable(question: str, answer: str, usage: Mapping[str, int], least: int) -> bool:

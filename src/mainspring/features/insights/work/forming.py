@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from mainspring.features.insights.analysis.clusters import NOISE
 from mainspring.features.insights.analysis.naming import Spoken
 from mainspring.features.insights.settings import InsightsSettings
 from mainspring.features.insights.store.reading import CustomerTurn, spoken
-from mainspring.features.insights.store.topics import NewTopic, Topics, Unassigned
+from mainspring.features.insights.store.topics import NewTopic, Topic, Topics, Unassigned
 from mainspring.features.insights.store.turns import Floats
 from mainspring.features.insights.work.contexts import working
 
@@ -58,25 +59,13 @@ class Forming:
         await self._fix(tenant, space, groups)
         known = await self.topics.of(tenant, space, name, dimensions)
         waiting = await self.topics.unassigned(tenant, space, name, dimensions, POOL)
-        threshold = self._settings.similarity
         if known:
-            rows = np.concatenate([each.centroids for each in known])
-            names = [each.merged_into or each.id for each in known for _ in each.centroids]
-            labels = await asyncio.to_thread(clusters.nearest, waiting.vectors, rows, threshold)
-            assigned: dict[str, list[str]] = {}
-            for turn, row in zip(waiting.ids, labels, strict=True):
-                if row != NOISE:
-                    assigned.setdefault(names[row], []).append(turn)
+            assigned, waiting = await asyncio.to_thread(_assigned, known, waiting, self._settings.similarity)
             await self.topics.assign(tenant, assigned)
-            waiting = _only(waiting, labels == NOISE)
-        found = await asyncio.to_thread(clusters.found, waiting.vectors, threshold, self._settings.topic_turns)
-        members = [np.flatnonzero(found.labels == each) for each in range(len(found.centroids))]
-        # What few conversations say identifies them.
-        of = [{waiting.conversations[int(turn)] for turn in each} for each in members]
-        wide = [each for each, several in zip(members, of, strict=True) if len(several) >= self._settings.anonymity]
-        if not wide:
+        near = await asyncio.to_thread(_grouped, waiting, self._settings)
+        if not near:
             return 0
-        new = await self._named(tenant, waiting, found.labels, wide, found.centroids)
+        new = await self._named(tenant, waiting, near)
         await self.topics.add(tenant, space, groups, name, new)
         return len(new)
 
@@ -92,35 +81,72 @@ class Forming:
         await self.topics.add(tenant, space, groups, self._rooms.engines.embedder.name, made)
         self._fixed.add((tenant, space))
 
-    async def _named(
-        self,
-        tenant: str,
-        waiting: Unassigned,
-        labels: clusters.Ints,
-        members: Sequence[clusters.Ints],
-        centroids: Floats,
-    ) -> list[NewTopic]:
-        chosen = {str(labels[each[0]]): [int(i) for i in each] for each in members}
-        rest = [each for each in range(len(waiting.ids)) if labels[each] == NOISE][: 5 * _SAMPLE]
-        said = {name: await self._spoken(tenant, waiting, each[:_SAMPLE]) for name, each in chosen.items()}
-        told = naming.telling(
-            {**said, "rest": await self._spoken(tenant, waiting, rest)}, anonymity=self._settings.anonymity
-        )
-        return [
-            NewTopic(
-                naming.name_of(told[name]) or "unnamed",
-                "words",
-                told[name],
-                centroids[int(name)][None, :],
-                [waiting.ids[i] for i in each],
-            )
-            for name, each in chosen.items()
-        ]
+    async def _named(self, tenant: str, waiting: Unassigned, found: _Groups) -> list[NewTopic]:
+        texts: dict[str, str] = {}
+        for places in (*(each[:_SAMPLE] for each in found.members), found.rest):
+            names = [waiting.content_ids[place] for place in places]
+            texts |= await self._rooms.stores.events.texts(tenant, names)
+        return await asyncio.to_thread(_topics, waiting, found, texts, self._settings.anonymity)
 
-    async def _spoken(self, tenant: str, waiting: Unassigned, places: Sequence[int]) -> list[Spoken]:
-        texts = await self._rooms.stores.events.texts(tenant, [waiting.content_ids[each] for each in places])
-        found = ((each, texts.get(waiting.content_ids[each])) for each in places)
-        return [Spoken(spoken(text)[0], waiting.conversations[each]) for each, text in found if text]
+
+@dataclass(frozen=True, slots=True)
+class _Groups:
+    """The places of turns that are near each other, with a centroid for each group, and the places of the ``rest``."""
+
+    members: Sequence[Sequence[int]]
+    centroids: Floats
+    rest: Sequence[int]
+
+
+# All below runs in a thread: thousands of turns are compared, and hundreds of texts are read.
+
+
+def _assigned(known: Sequence[Topic], waiting: Unassigned, threshold: float) -> tuple[dict[str, list[str]], Unassigned]:
+    """The turns of known topics by topic, and what is left."""
+    rows = np.concatenate([each.centroids for each in known])
+    names = [each.merged_into or each.id for each in known for _ in each.centroids]
+    labels = clusters.nearest(waiting.vectors, rows, threshold)
+    assigned: dict[str, list[str]] = {}
+    for turn, row in zip(waiting.ids, labels, strict=True):
+        if row != NOISE:
+            assigned.setdefault(names[row], []).append(turn)
+    return assigned, _only(waiting, labels == NOISE)
+
+
+def _grouped(waiting: Unassigned, settings: InsightsSettings) -> _Groups | None:
+    """New groups; None if there are none. What few conversations say identifies them, and makes no group."""
+    found = clusters.found(waiting.vectors, settings.similarity, settings.topic_turns)
+    members = [[int(place) for place in np.flatnonzero(found.labels == row)] for row in range(len(found.centroids))]
+    wide = [
+        row
+        for row, each in enumerate(members)
+        if len({waiting.conversations[place] for place in each}) >= settings.anonymity
+    ]
+    if not wide:
+        return None
+    rest = [int(place) for place in np.flatnonzero(found.labels == NOISE)][: 5 * _SAMPLE]
+    return _Groups([members[row] for row in wide], found.centroids[wide], rest)
+
+
+def _topics(waiting: Unassigned, found: _Groups, texts: Mapping[str, str], anonymity: int) -> list[NewTopic]:
+    """The groups as topics, with names from their texts."""
+
+    def said(places: Sequence[int]) -> list[Spoken]:
+        content = ((place, texts.get(waiting.content_ids[place])) for place in places)
+        return [Spoken(spoken(text)[0], waiting.conversations[place]) for place, text in content if text]
+
+    spoke = {str(row): said(each[:_SAMPLE]) for row, each in enumerate(found.members)}
+    told = naming.telling({**spoke, "rest": said(found.rest)}, anonymity=anonymity)
+    return [
+        NewTopic(
+            naming.name_of(told[str(row)]) or "unnamed",
+            "words",
+            told[str(row)],
+            found.centroids[row][None, :],
+            [waiting.ids[place] for place in each],
+        )
+        for row, each in enumerate(found.members)
+    ]
 
 
 def _only(waiting: Unassigned, kept: np.ndarray) -> Unassigned:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from mainspring.core.errors import MainspringError
 from mainspring.core.types import Context
 from mainspring.feature import Rooms
 from mainspring.features.insights.analysis import clusters
-from mainspring.features.insights.store.samples import LOW_SUPPORT, Samples
+from mainspring.features.insights.store.samples import LOW_SUPPORT, Sample, Samples
 from mainspring.features.insights.store.views import Period
 from mainspring.guards.detect import pii
 from mainspring.rag.search.search_service import SearchRequest
@@ -71,21 +71,14 @@ class Gaps:
         sample = await self._samples.poor(principal, period, embedder.name, embedder.dimensions)
         if not sample.rows:
             return []
-        found = await asyncio.to_thread(clusters.found, sample.vectors, self._similarity, 2)
-        groups = [np.flatnonzero(found.labels == each) for each in range(len(found.centroids))]
-        groups += [np.array([each]) for each in np.flatnonzero(found.labels == clusters.NOISE)]
-        groups = sorted(groups, key=lambda each: -len({sample.rows[int(i)].conversation for i in each}))[:limit]
         gaps = []
-        for places in groups:
-            cosines = sample.vectors[places] @ clusters.mean(sample.vectors[places])
-            ordered = [sample.rows[int(places[i])] for i in np.argsort(-cosines, kind="stable")]
+        for ordered in await asyncio.to_thread(_groups, sample, self._similarity, limit):
             asked = await self._questions.of(
                 principal.tenant, principal.groups, [row.trace_id for row in ordered[: 4 * EXAMPLES]]
             )
-            texts = {trace: pii.redact(each.text)[0] for trace, each in asked.items() if each.text}
-            shown = [(row, texts[row.trace_id]) for row in ordered if row.trace_id in texts]
-            if shown:
-                gap = _gap(ordered, shown, period)
+            said = {trace: each.text for trace, each in asked.items() if each.text}
+            gap = await asyncio.to_thread(_gap, ordered, said, period)
+            if gap is not None:
                 gaps.append(await self._covered(context, gap) if nearest else gap)
         return gaps
 
@@ -127,7 +120,25 @@ def reasons(row: Any) -> list[str]:
     return found
 
 
-def _gap(rows: Sequence[Any], shown: Sequence[tuple[Any, str]], period: Period) -> Gap:
+def _groups(sample: Sample, similarity: float, limit: int) -> list[list[Any]]:
+    """Rows that ask the same, the most typical first; the groups of the most conversations first."""
+    found = clusters.found(sample.vectors, similarity, 2)
+    groups = [np.flatnonzero(found.labels == each) for each in range(len(found.centroids))]
+    groups += [np.array([each]) for each in np.flatnonzero(found.labels == clusters.NOISE)]
+    groups = sorted(groups, key=lambda each: -len({sample.rows[int(i)].conversation for i in each}))[:limit]
+    ordered = []
+    for places in groups:
+        cosines = sample.vectors[places] @ clusters.mean(sample.vectors[places])
+        ordered.append([sample.rows[int(places[i])] for i in np.argsort(-cosines, kind="stable")])
+    return ordered
+
+
+def _gap(rows: Sequence[Any], asked: Mapping[str, str], period: Period) -> Gap | None:
+    """The gap of rows with what was ``asked`` in their traces; None if no text may be seen."""
+    texts = {trace: pii.redact(text)[0] for trace, text in asked.items()}
+    shown = [(row, texts[row.trace_id]) for row in rows if row.trace_id in texts]
+    if not shown:
+        return None
     middle = (period.since + period.until) / 2
     why = Counter(reason for row in rows for reason in reasons(row))
     topics = Counter(row.topic for row in rows if row.topic)

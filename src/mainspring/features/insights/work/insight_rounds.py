@@ -18,10 +18,10 @@ import mainspring.features.insights.analysis.sentiment as sentiment
 from mainspring.core.errors import MainspringError
 from mainspring.feature import Rooms
 from mainspring.features.insights.analysis import outcomes
-from mainspring.features.insights.analysis.outcomes import Signs
+from mainspring.features.insights.analysis.outcomes import Ended, Signs
 from mainspring.features.insights.settings import InsightsSettings
 from mainspring.features.insights.store.reading import CustomerTurn, Reader
-from mainspring.features.insights.store.turns import Floats, NewTurn, Turns
+from mainspring.features.insights.store.turns import Floats, NewTurn, Stale, Turns
 from mainspring.features.insights.work.contexts import NAME, working
 from mainspring.features.insights.work.forming import Forming
 from mainspring.serving.memory.terms import words
@@ -121,18 +121,7 @@ class Looking:
 
     async def _new(self, said: Sequence[CustomerTurn]) -> list[NewTurn]:
         vectors = await self._embedded(said)
-        embedder = self._rooms.engines.embedder.name
-        made = []
-        for each in said:
-            vector = vectors.get(each.id)
-            found = signs_of(each)
-            if vector is None:
-                made.append(NewTurn(each, found))
-                continue
-            moods = sentiment.scores(vector[None, :], embedder)
-            found = dataclasses.replace(found, sentiment=None if moods is None else moods[0])
-            made.append(NewTurn(each, found, embedder, vector if telling(each.text) else None))
-        return made
+        return await asyncio.to_thread(_new_turns, said, vectors, self._rooms.engines.embedder.name)
 
     async def _embedded(self, said: Sequence[CustomerTurn]) -> Mapping[str, Floats]:
         """The vectors by the ids of the turns; those that may not be worked on here, or could not be, are missing."""
@@ -165,20 +154,40 @@ class Looking:
         again = self._settings.again_days
         for _ in range(20):
             stale = await self.turns.stale(again, _JUDGED, tenant)
-            now = time.time()
-            judged = []
-            for each in stale:
-                ended = outcomes.ended(each.turns, over=each.ended_at + idle <= now, again=each.again)
-                moods = [turn.sentiment for turn in each.turns]
-                known = [mood for mood in moods if mood is not None]
-                course = round(known[-1] - known[0], 3) if len(known) > 1 else None
-                judged.append((each, ended, sentiment.mean(moods), course))
+            judged = await asyncio.to_thread(_judged, stale, time.time() - idle)
             await self.turns.judged(judged, again)
             count += len(judged)
             # Open ones stay stale.
             if all(ended.outcome == "open" for _, ended, _, _ in judged):
                 break
         return count
+
+
+def _new_turns(said: Sequence[CustomerTurn], vectors: Mapping[str, Floats], embedder: str) -> list[NewTurn]:
+    made = []
+    for each in said:
+        vector = vectors.get(each.id)
+        found = signs_of(each)
+        if vector is None:
+            made.append(NewTurn(each, found))
+            continue
+        moods = sentiment.scores(vector[None, :], embedder)
+        found = dataclasses.replace(found, sentiment=None if moods is None else moods[0])
+        made.append(NewTurn(each, found, embedder, vector if telling(each.text) else None))
+    return made
+
+
+def _judged(stale: Sequence[Stale], silent: float) -> list[tuple[Stale, Ended, float | None, float | None]]:
+    """How conversations ended, with their mean sentiment and its course; those without a turn since ``silent`` are
+    over."""
+    judged = []
+    for each in stale:
+        ended = outcomes.ended(each.turns, over=each.ended_at <= silent, again=each.again)
+        moods = [turn.sentiment for turn in each.turns]
+        known = [mood for mood in moods if mood is not None]
+        course = round(known[-1] - known[0], 3) if len(known) > 1 else None
+        judged.append((each, ended, sentiment.mean(moods), course))
+    return judged
 
 
 def telling(text: str) -> bool:

@@ -14,6 +14,7 @@ from mainspring.features.support.dialogue.memory import Called, Dialogue, Open
 from mainspring.features.support.dialogue.options import meant
 from mainspring.features.support.dialogue.script import Option, Script, Slot
 
+_UNSERVED = 300
 _TRIES = 2
 """Times that the customer is angry before a person takes over although it is clear what they want."""
 
@@ -38,10 +39,13 @@ class Hearer:
                 return self._hand_over(dialogue, f"The customer is upset: {text}")
             dialogue.said.append(self.script.words.sorry)
         asked = dialogue.asked
-        if asked == "person":
+        if asked != "person":
+            dialogue.unserved = text[:_UNSERVED]
+        else:
             dialogue.ask("")
             if hearing.yes(text):
-                return self._hand_over(dialogue, "The customer accepted to be handed over")
+                about = f": {dialogue.unserved}" if dialogue.unserved else ""
+                return self._hand_over(dialogue, f"The customer accepted to be handed over{about}")
             if hearing.no(text) and hearing.bare(text):
                 dialogue.said.append(self.script.words.abilities)
                 return None
@@ -148,7 +152,8 @@ class Hearer:
         free = slot.free or (slot.read is None and not slot.source)
         least = SURE if free else LIKELY
         other = [each for each in wishes if each.tool != doing.tool and each.probability >= least]
-        if free and not other and not (hearing.no(text) and hearing.bare(text)):
+        bare = hearing.bare(text) and (hearing.no(text) or hearing.yes(text))
+        if free and not other and not bare:
             doing.slots[slot.name] = text.strip()
             dialogue.ask("")
             return True

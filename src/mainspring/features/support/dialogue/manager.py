@@ -238,7 +238,8 @@ class Manager:
                 return made
         if task.check and doing.check is None:
             late = {slot.name for slot in task.slots if slot.late}
-            known = {name: value for name, value in doing.slots.items() if name not in late}
+            asked = task.checked or tuple(doing.slots)
+            known = {name: value for name, value in doing.slots.items() if name in asked and name not in late}
             return self._call(dialogue, task.check, "check", known)
         if any(slot.name not in doing.slots for slot in task.slots):
             return self._step(dialogue, task)

@@ -42,8 +42,9 @@ class Dialogue:
     """``entities`` are the latest values that messages stated, ``tasks`` those under way, the first one first.
     ``asked`` with ``slot`` is what the last answer asked for, with the ``options`` that it named. ``tried`` are the
     credentials that failed, ``misses`` the messages in a row that were not understood, ``angry`` how often the customer
-    was. ``last`` is the task that was done last. ``said``, ``calls``, ``listed``, ``way`` and ``ended`` (refused, or
-    passed on to people) belong to the message that is being answered."""
+    was. ``last`` is the task that was done last, ``unserved`` the message after which a person was offered. ``said``,
+    ``calls``, ``listed``, ``way`` and ``ended`` (refused, or passed on to people) belong to the message that is being
+    answered."""
 
     entities: dict[str, Any] = field(default_factory=dict)
     tasks: list[Open] = field(default_factory=list)
@@ -54,6 +55,7 @@ class Dialogue:
     misses: int = 0
     angry: int = 0
     last: Open | None = None
+    unserved: str = ""
     said: list[str] = field(default_factory=list)
     calls: list[Called] = field(default_factory=list)
     listed: dict[str, Any] = field(default_factory=dict)

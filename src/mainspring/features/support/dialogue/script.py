@@ -62,11 +62,11 @@ class Task:
     """One wish that a tool serves.
 
     ``examples`` are messages that ask for it, ``patterns`` regular expressions that decide by themselves; a message
-    that ``never`` matches is none. ``check`` is a tool that is called with the same slots before a write: where its
-    result is refused, that is the answer. ``confirm`` is the question before a write (None: none is needed), made of
-    the slots and the result of the check. ``approved`` is the tool to call instead where the check says that a person
-    must approve (``needs_approval``). ``say`` words a result of the tool. ``follow`` reads a result: the task, with its
-    slots, that is offered next.
+    that ``never`` matches is none. ``check`` is a tool that is called with the same slots (``checked``: with these
+    alone) before a write: where its result is refused, that is the answer. ``confirm`` is the question before a write
+    (None: none is needed), made of the slots and the result of the check. ``approved`` is the tool to call instead
+    where the check says that a person must approve (``needs_approval``). ``say`` words a result of the tool. ``follow``
+    reads a result: the task, with its slots, that is offered next.
     """
 
     tool: str
@@ -77,6 +77,7 @@ class Task:
     slots: tuple[Slot, ...] = ()
     identity: bool = True
     check: str = ""
+    checked: tuple[str, ...] = ()
     confirm: Callable[[Known, Any], str] | None = None
     approved: str = ""
     say: Callable[[Any], str] | None = None

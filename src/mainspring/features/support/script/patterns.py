@@ -57,6 +57,7 @@ CANCEL_RULES = (
 ADDRESS_RULES = (
     r"\b(?:change|update|correct|edit|modify|fix)\b[^.?!]{0,30}\b(?:delivery |shipping )?address\b",
     r"\bwrong (?:delivery |shipping )?address\b",
+    r"\bto (?:another|a new|a different|my new) address\b",
 )
 NO_RETURN = (
     r"^(?!.*\bLS[- ]?\d{5}).*\b(policy|policies|how (long|many days)|can i still)\b.*\?$|"

@@ -31,6 +31,11 @@ _LESS = re.compile(r"(?:£\s*+)?(?<!\d)\d++(?:\.\d\d?)?\s*+(?:(?:£|gbp|pounds?|
 _AT = re.compile(
     r"\b(?:has it for|sells? it (?:for|at)|for only|it for|costs?|at) (\d+(?:\.\d\d?)?)\b(?!\s*(?:%|days))", re.I
 )
+_ABOUT_ORDER = re.compile(
+    r"[,;]?\s{0,3}\b(?:(?:of|for|on|about) )?(?:my |the )?(?:order )?(?:number )?LS[\s:#-]*\d{5}\b[,;]?", re.I
+)
+_TO = re.compile(r"^.{0,400}?\b(?:to|is|at|address)(?::\s*|\s+)(?=\d|[A-Z])", re.DOTALL)
+_MOVED = re.compile(r"\b(?:new|another|other|different|change|instead|rather|redirect|deliver|ship|send|moved)\b", re.I)
 _SIZES = ("S", "M", "L", "XL")
 _SIZE_ALONE = re.compile(r"^\W*(?:an?\s+)?(s|m|l|xl)\W*$", re.IGNORECASE)
 
@@ -58,6 +63,14 @@ def order_number(text: str) -> str | None:
     if not found and (bare := _BARE_ORDER.match(text)) and bare[1].startswith("2"):
         found = [bare[1]]
     return f"LS-{found[-1]}" if found else None
+
+
+def own_postcode(text: str) -> str | None:
+    """The postcode that says who a customer is: not that of a new address, which says where a parcel shall go."""
+    new = address(text) if _MOVED.search(text) else None
+    if new is None:
+        return postcode(text)
+    return postcode(re.sub(new["postcode"].replace(" ", r"\s*"), " ", text, flags=re.IGNORECASE))
 
 
 def postcode(text: str) -> str | None:
@@ -208,13 +221,23 @@ def address(text: str) -> dict[str, str] | None:
     code = postcode(text)
     if code is None:
         return None
-    said = re.sub(r"^.*?\b(?:to|is|address:?|at)\b\s+(?=\d|[A-Z])", "", text, count=1)
-    compact = code.replace(" ", r"\s*")
-    said = re.sub(compact, "", said, flags=re.IGNORECASE)
-    parts = [each.strip(" .?!") for each in re.split(r"[,\n]", said) if each.strip(" .?!")]
+    said = _TO.sub("", _ABOUT_ORDER.sub(" ", text), count=1)
+    before, _, after = re.sub(code.replace(" ", r"\s*"), "\0", said, count=1, flags=re.IGNORECASE).partition("\0")
+    # What follows a postcode is no part of the address, but for a town.
+    parts = _parts(before)
+    if len(parts) < 2:
+        town = _parts(re.split(r"[.?!]", after)[0])[:1]
+        parts = [*parts, *town] if town and town[0][0].isupper() else _parts(before.replace(" in ", ", "))
+    # A name, or words of the message, may stand before the house.
+    house = next((at for at, each in enumerate(parts) if re.search(r"\d", each)), 0)
+    parts = parts[house:] if len(parts) - house >= 2 else parts
     if len(parts) < 2:
         return None
     return {"street": ", ".join(parts[:-1])[:200], "city": parts[-1][:100], "postcode": code}
+
+
+def _parts(text: str) -> list[str]:
+    return [each.strip(" .?!") for each in re.split(r"[,\n]", text) if each.strip(" .?!")]
 
 
 _PRODUCTS = {

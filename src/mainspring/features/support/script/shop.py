@@ -8,44 +8,76 @@ from typing import Any
 from mainspring.features.support.dialogue.script import Identity, Known, Script, Task
 from mainspring.features.support.dialogue.words import Words
 from mainspring.features.support.script import examples, patterns, readers, slots
+from mainspring.features.support.shop.policy import pounds
+
+_PARCELS = {
+    "not_received": "is marked as delivered but has not reached you",
+    "wrong_item": "held the wrong item",
+    "late": "is late",
+    "lost": "is lost",
+    "damaged": "arrived damaged",
+}
 
 
-def _text(result: Any) -> str:
-    return str(result.get("say", "")) if isinstance(result, Mapping) else ""
+def _asked(check: Any, doing: str) -> str:
+    """The question for a yes: what is known (``why``), then one sentence that says what will be done."""
+    why = str(_facts(check).get("why", ""))
+    return f"{why} Shall I {doing}? Please answer yes or no.".strip()
 
 
-def _cancel(known: Known, _: Any) -> str:
-    return f"Shall I cancel order {known['order_number']}? Please answer yes or no."
+def _facts(check: Any) -> Mapping[str, Any]:
+    return check if isinstance(check, Mapping) else {}
+
+
+def _cancel(known: Known, check: Any) -> str:
+    return _asked(None, f"cancel order {known['order_number']}{_back(_facts(check))}")
+
+
+def _back(order: Mapping[str, Any]) -> str:
+    """What a customer gets back for a whole order."""
+    if order.get("deposit"):
+        return f" and return your deposit of {pounds(order['deposit'])}"
+    if order.get("state") == "pre_order" or not order.get("total"):
+        return ""
+    return f" and return {pounds(order['total'])} {order['back']}"
 
 
 def _address(known: Known, _: Any) -> str:
     new = known["address"]
     where = f"{new['street']}, {new['city']}, {new['postcode']}"
-    return f"Shall I send order {known['order_number']} to {where}? Please answer yes or no."
+    return _asked(None, f"have order {known['order_number']} delivered to {where}")
 
 
-def _return(_: Known, check: Any) -> str:
-    return f"{_text(check)} Shall I open the return? Please answer yes or no."
+def _return(known: Known, check: Any) -> str:
+    found = _facts(check)
+    terms = f", for {found['terms']}" if found.get("terms") else ""
+    return _asked(check, f"open a return of the {_item(known, check)}{terms}")
 
 
-def _exchange(known: Known, _: Any) -> str:
-    return f"Shall I exchange it for size {known['size']}? Please answer yes or no."
+def _exchange(known: Known, check: Any) -> str:
+    return _asked(None, f"exchange the {_item(known, check)} for size {known['size']}")
 
 
-def _claim(_: Known, check: Any) -> str:
-    return f"{_text(check)} Shall I make a warranty claim? Please answer yes or no."
+def _claim(known: Known, check: Any) -> str:
+    return _asked(check, f"make a warranty claim for the {_item(known, check)}")
 
 
 def _report(known: Known, _: Any) -> str:
-    said = {
-        "not_received": "said to be delivered, but not there",
-        "wrong_item": "with the wrong item",
-    }.get(known["problem"], known["problem"])
-    return f"Shall I report the parcel of order {known['order_number']} as {said}? Please answer yes or no."
+    said = _PARCELS.get(known["problem"], f"has a problem ({known['problem']})")
+    return _asked(None, f"report that the parcel of order {known['order_number']} {said}")
 
 
 def _match(known: Known, check: Any) -> str:
-    return f"{_text(check)} Shall I ask for a price match at £{known['price']:.2f}? Please answer yes or no."
+    gain = _facts(check).get("difference")
+    back = f", which returns {pounds(gain)} to you" if gain else ""
+    return _asked(check, f"ask for the price of {pounds(known['price'])} for the {_item(known, check)}{back}")
+
+
+def _item(known: Known, check: Any) -> str:
+    """The item by the name that a check has told, or that it has in the order that one has told; and its order."""
+    found = _facts(check)
+    of: Mapping[str, Any] = next((each for each in found.get("items", ()) if each["sku"] == known["item"]), {})
+    return f"{found.get('name') or of.get('name') or known['item']} of order {known['order_number']}"
 
 
 def _late(result: Any) -> tuple[str, Mapping[str, Any]] | None:
@@ -73,7 +105,7 @@ TASKS = (
         patterns.LEAVE_RULES,
         slots=(slots.DETAILS, slots.ABOUT),
         identity=False,
-        fixed={"subject": "Request of a customer"},
+        fixed={"subject": ""},
     ),
     Task(
         "track_shipment",
@@ -106,6 +138,7 @@ TASKS = (
         examples.CANCEL,
         patterns.CANCEL_RULES,
         slots=(slots.order(*_PACKED, ask="Which order shall I cancel?"),),
+        check="get_order",
         confirm=_cancel,
     ),
     Task(
@@ -139,6 +172,8 @@ TASKS = (
         patterns.EXCHANGE_RULES,
         never=r"\b(?:return|send back|money back)\b(?![^.?!]*\b(?:exchange|swap)\b)",
         slots=(slots.order(*_THERE), slots.item("Which item?", categories=frozenset({"clothing"})), slots.SIZE),
+        check="get_order",
+        checked=("order_number",),
         confirm=_exchange,
     ),
     Task(
@@ -188,7 +223,7 @@ SCRIPT = Script(
         (("email", "postcode"), ("order_number", "postcode")),
         lambda result: isinstance(result, Mapping) and bool(result.get("verified")),
     ),
-    {"email": readers.email, "postcode": readers.postcode, "order_number": readers.order_number},
+    {"email": readers.email, "postcode": readers.own_postcode, "order_number": readers.order_number},
     Words(
         hello="Hello, this is Larkfield's customer care. I am an automatic assistant. How can I help you?",
         identify_missing="your postcode, and your e-mail address or an order number",

@@ -67,6 +67,12 @@ def pounds(amount: float) -> str:
     return f"£{amount:.2f}"
 
 
+def way_back(order: Order) -> str:
+    """How money goes back to the customer: ``to your card``."""
+    ways = {"bank_transfer": "to your bank account", "cash": "in cash"}
+    return ways.get(order.payment, f"to your {order.payment.replace('_', ' ')}")
+
+
 def may_change(order: Order, now: dt.datetime, *, cancel: bool) -> Verdict:
     """Whether an order can be cancelled, or its address be changed."""
     doing = "cancelled" if cancel else "changed"

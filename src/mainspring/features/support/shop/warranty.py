@@ -78,7 +78,8 @@ def covered(order: Order, item: Item, part: str, fault: str, now: dt.datetime) -
     if _ABUSE.search(fault):
         why = "Damage from drops, stones, dishwashers or commercial use is not covered by the warranty."
         return Verdict(False, f"{why} The Repair Centre can look at it for a bench fee of £14.50.", WARRANTY, until)
-    return Verdict(True, f"The {name} of the {item.name} is under warranty until {day(until)}.", WARRANTY, until)
+    be = "are" if " and " in name or name.endswith("s") else "is"
+    return Verdict(True, f"The {name} of the {item.name} {be} under warranty until {day(until)}.", WARRANTY, until)
 
 
 def _later(date: dt.date, months: int) -> dt.date:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable
 
 from mainspring.agents.handover import Desk, NewCase
@@ -24,10 +25,11 @@ class People:
         """Leave a request with people, who work on it later. The customer gets its number at once.
 
         Args:
-            subject: what is wanted, in a line
+            subject: what is wanted, in a line; empty: the beginning of the details
             details: what the customer asks for, in their words
             order_number: the order that it is about
         """
+        subject = subject.strip() or textwrap.shorten(details, 100, placeholder=" …")
         customer = str(context.state.get(CUSTOMER) or "")
         desk = self._desk()
         if desk is not None:

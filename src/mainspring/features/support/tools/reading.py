@@ -136,6 +136,8 @@ class Reading:
             order_number=order.number,
             state=order.state,
             total=order.total,
+            back=policy.way_back(order),
+            deposit=float(order.more.get("deposit", 0)) if order.state == "pre_order" else 0.0,
             items=[
                 {
                     "sku": each.sku,
@@ -228,12 +230,15 @@ class Reading:
         verdict = policy.may_return(order, found, customer, self.shop.now(), reason, used=used)
         if not verdict.allowed:
             return refused(verdict.why, reason="policy", source=verdict.source)
-        way = "as store credit" if verdict.trial else f"to your {order.payment.replace('_', ' ')}"
+        way = "as store credit" if verdict.trial else policy.way_back(order)
         label = f", after {pounds(verdict.label)} for the label" if verdict.label else ""
-        said = f"{verdict.why} You would get {pounds(verdict.refund)} back {way}{label}."
+        terms = f"{pounds(verdict.refund)} back {way}{label}"
+        said, why = f"{verdict.why} You would get {terms}.", verdict.why
         if verdict.approval:
-            said += f" A colleague must approve refunds above {pounds(policy.APPROVAL_ABOVE)}."
-        return told(said, refund=verdict.refund, approval=verdict.approval, name=found.name, source=verdict.source)
+            approve = f" A colleague must approve refunds above {pounds(policy.APPROVAL_ABOVE)}."
+            said, why = said + approve, why + approve
+        facts = {"refund": verdict.refund, "approval": verdict.approval, "source": verdict.source}
+        return told(said, why=why, terms=terms, name=found.name, **facts)
 
     async def check_warranty(
         self, order_number: str, item: str, part: str, context: ToolContext, fault: str = ""
@@ -255,7 +260,8 @@ class Reading:
         verdict = warranty.covered(order, found, part, fault or part, self.shop.now())
         if not verdict.allowed:
             return refused(verdict.why, reason="policy", source=verdict.source)
-        return told(f"{verdict.why} ({verdict.source})", source=verdict.source, name=found.name)
+        why = f"{verdict.why} ({verdict.source})"
+        return told(why, why=why, source=verdict.source, name=found.name)
 
     async def check_price_match(self, order_number: str, item: str, price: float, context: ToolContext) -> Result:
         """Say whether the policy of price matching allows to refund the difference to another shop's price.
@@ -267,10 +273,11 @@ class Reading:
         """
         customer = await customer_of(self.shop, context)
         order = await order_of(self.shop, customer, order_number)
-        verdict = policy.may_match(order, item_of(order, item), self.shop.now(), price)
+        found = item_of(order, item)
+        verdict = policy.may_match(order, found, self.shop.now(), price)
         if not verdict.allowed:
             return refused(verdict.why, reason="policy", source=verdict.source)
-        return told(verdict.why, difference=verdict.refund)
+        return told(verdict.why, why=verdict.why, difference=verdict.refund, name=found.name)
 
     async def check_gift_card(self, card_number: str, context: ToolContext) -> Result:
         """Say the balance of a gift card, and until when it is valid.
