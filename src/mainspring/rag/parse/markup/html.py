@@ -21,6 +21,9 @@ _SPACE = re.compile(r"(?<![ \t\r\n])[ \t\r\n]*\n[ \t\r\n]*")
 # A whole page, and not a part of one.
 _PAGE = re.compile(r"<(?:html|body)\b", re.IGNORECASE)
 _UNSEEN = ("script", "style", "noscript", "template", "nav", "iframe", "svg", "head")
+_AROUND = frozenset((*_UNSEEN, "footer", "aside", "form"))
+# A page of this many words is read whole where less than this share of them was found to be its main text.
+_LONG_PAGE, _MOST = 300, 0.5
 _BRACE = re.compile(r"[{}]")
 _DISPLAY_NONE = re.compile(r"\bdisplay\s*:\s*none\b")
 _BY_NAME, _BY_CLASS = re.compile(r"[a-z][a-z0-9-]*"), re.compile(r"\.[\w-]+")
@@ -67,6 +70,8 @@ def write_html(source: bytes | str, composer: Composer) -> None:
         options: dict[str, Any] = {"include_tables": True, "include_links": False, "include_comments": False}
         options |= {"output_format": "markdown", "include_formatting": True, "favor_recall": True}
         text = trafilatura.extract(tree, **options) or trafilatura.html2txt(tree) or ""
+        if _lacks_most(tree, text):
+            text = _everything(tree, html) or text
     text = markdown.plain(text)
     if title and not markdown.headings(text):
         composer.add(f"# {title.lstrip('# ')}")
@@ -90,9 +95,26 @@ def _loaded(source: bytes | str, load: Callable[[bytes | str], Any]) -> Any:
     return load(f"<!DOCTYPE html>\n<html><body>{text}</body></html>") if text.strip() else None
 
 
+def _lacks_most(tree: Any, text: str) -> bool:
+    """Whether ``text``, what was taken for the main text of a page, has less than half of the words that are outside of
+    its menus and links: of a manual of one page, it may be one chapter."""
+    words = 0
+    waiting = [tree]
+    while waiting:
+        each = waiting.pop()
+        if each.tag in _AROUND:
+            continue
+        words += len((each.text or "").split())
+        for child in each:
+            words += len((child.tail or "").split())
+            if isinstance(child.tag, str) and child.tag != "a":
+                waiting.append(child)
+    return words >= _LONG_PAGE and len(text.split()) < _MOST * words
+
+
 def _everything(tree: Any, html: Any) -> str:
-    """A part of a page as Markdown, whole: no menus stand around it, and what looks for the main text of a page drops
-    headings and paragraphs of it. Empty if it cannot be converted."""
+    """A page or a part of one as Markdown, whole: no menus stand around a part, and what looks for the main text of a
+    page drops headings and paragraphs of it. Empty if it cannot be converted."""
     try:
         import kreuzberg
     except ImportError:
