@@ -28,6 +28,8 @@ from mainspring.rag.text import sentences, terms
 _ASKED_FROM, _FURTHER = 0.5, 0.6
 _ELSEWHERE, _IDENTIFIER, _NAME = map(LEXICAL.index, ("elsewhere", "identifier", "name"))
 _SENTENCE_END = re.compile(r"(?<=[^\W\d_]{2})[.!?](?=\s+[A-Z])")
+# An item has the words of its lead-in if those are this share of the question's, by rarity.
+_LED = 0.6
 # The maximum distance of sentences of one paragraph, in characters.
 _GAP = 1
 # Embedding dominates the cost of an answer: at most this many sentences are embedded, those that share most with the
@@ -301,6 +303,10 @@ def _units(
         if unit_place.titles(text, hit.start + sentence.start, hit.start + sentence.end):
             continue
         own = words[number]
+        if sentence.kind == "item" and lead and lead.endswith(":"):
+            # All items of a list answer what its lead-in has of the question.
+            led = terms.content(lead) & asked
+            own = own | led if terms.overlap(weights, led) >= _LED else own
         over = unit_place.over(found, number, text, hit.start)
         told_by = over or lead
         previous = found[number - 1][1] if number and found[number - 1][0].kind != "heading" else ""

@@ -118,7 +118,7 @@ def _are_units(row: Sequence[str], body: Sequence[str]) -> bool:
 
 def _measured(name: str, unit: str) -> str:
     unit = unit.strip("()[] ")
-    return f"{name} ({unit})" if name and any(map(str.isalnum, unit)) or unit in tuple("€£$¥%‰") else name
+    return f"{name} ({unit})" if (name and any(map(str.isalnum, unit))) or unit in tuple("€£$¥%‰") else name
 
 
 def _counts(upper: Sequence[str], lower: Sequence[str]) -> bool:

@@ -1,4 +1,4 @@
-"""What people write around the tables of a sheet: titles and facts above a header, sections between rows, notes below."""
+"""What people write around the tables of a sheet: titles and facts above, sections between rows, notes below."""
 
 from __future__ import annotations
 
