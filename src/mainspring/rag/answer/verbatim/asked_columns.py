@@ -9,8 +9,8 @@ import re
 
 _PAIRS = (
     (
-        r"\bcosts?\b|\bprices?\b|\bexpensive\b|\bhow much (?:is|are|do|does|did|would|will|must|should)\b|\bpay\b|\bearns?\b"
-        r"|\bcharged?\b",
+        r"\bcosts?\b|\bprices?\b|\bexpensive\b|\bhow much (?:is|are|do|does|did|would|will|must|should)\b|\bpay\b"
+        r"|\bearns?\b|\bcharged?\b",
         r"\bprices?\b|\bcosts?\b|\bfees?\b|\bcharges?\b|\bpay\b|\bwages?\b|\bsalar(?:y|ies)\b|\bEUR\b|\bUSD\b|\bGBP\b"
         r"|[€£$]",
     ),

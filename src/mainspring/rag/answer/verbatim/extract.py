@@ -302,11 +302,7 @@ def _units(
             continue
         if unit_place.titles(text, hit.start + sentence.start, hit.start + sentence.end):
             continue
-        own = words[number]
-        if sentence.kind == "item" and lead and lead.endswith(":"):
-            # All items of a list answer what its lead-in has of the question.
-            led = terms.content(lead) & asked
-            own = own | led if terms.overlap(weights, led) >= _LED else own
+        own = words[number] | (_led(lead, asked, weights) if sentence.kind == "item" else frozenset())
         over = unit_place.over(found, number, text, hit.start)
         told_by = over or lead
         previous = found[number - 1][1] if number and found[number - 1][0].kind != "heading" else ""
@@ -335,6 +331,12 @@ def _units(
         )
         below += below >= 0
     return units
+
+
+def _led(lead: str, asked: frozenset[str], weights: Mapping[str, float]) -> frozenset[str]:
+    """The words ``asked`` that a lead-in has for each item of its list: all of them answer what has most of them."""
+    led = terms.content(lead) & asked if lead.endswith(":") else frozenset[str]()
+    return led if terms.overlap(weights, led) >= _LED else frozenset()
 
 
 def _cases(found: Sequence[tuple[sentences.Sentence, str]], question: str) -> dict[int, bool]:

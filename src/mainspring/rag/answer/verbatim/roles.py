@@ -16,7 +16,8 @@ Role = Literal["statement", "heading", "question", "lead_in", "footer", "stub"]
 _CLOSING = " \t\n\"'”’»)]*_`"
 _ASKS = tuple("?？؟፧՞")
 _LEADS_IN = re.compile(
-    r"(?:[:：]\s*[-–—]*|[^\W\d_][*_`)\"”’]*\s[-–—]+|\w—|\w\s(?:like|such as|including|namely|for (?:example|instance)))$"
+    r"(?:[:：]\s*[-–—]*|[^\W\d_][*_`)\"”’]*\s[-–—]+|\w—|\w\s(?:like|such as|including|namely"
+    r"|for (?:example|instance)))$"
 )
 _POINTS_ON = re.compile(
     r"\b(?:as follows|the following|(?:listed|shown|given|set out|described|explained|summari[sz]ed|outlined|detailed)"

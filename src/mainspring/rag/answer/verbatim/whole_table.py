@@ -24,8 +24,8 @@ _ASKS_PERSON = re.compile(r"\bwho(?:m|se)?\b", re.IGNORECASE)
 
 def of(passage: Passage, question: str, text: str, room: int) -> list[Passage]:
     """All rows of the table of ``passage``, a row of the document ``text``, in order, within ``room`` words. [] where
-    the question tells one row from another, names columns, asks for a person or is about something else, and where the table is too
-    long."""
+    the question tells one row from another, names columns, asks for a person or is about something else, and where the
+    table is too long."""
     row = rows.parsed(passage.text)
     if row is None or row.lists or rows.columns(row, question) or _ASKS_PERSON.search(question.rpartition("\n")[2]):
         return []

@@ -337,9 +337,8 @@ def _unruled(
         else:
             table.append(texts)
         previous = cells
-    if not known and any(_is_prose([row[column] for row in table if row[column]]) for column in range(len(columns))):
-        return None
-    if not known and _is_code(table):
+    prose = any(_is_prose([row[column] for row in table if row[column]]) for column in range(len(columns)))
+    if not known and (prose or _is_code(table)):
         return None
     pieces = [piece for cells in parts for cell in cells for piece in cell]
     return PlacedTable(geometry.bounds(pieces), table, ruled=False)
