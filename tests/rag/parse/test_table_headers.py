@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mainspring.rag.parse import formats
-from mainspring.rag.parse.markup import html, markdown, table_header
+from mainspring.rag.parse.markup import html, markdown, rst, table_header
 from mainspring.rag.parse.pdf import tables
 from mainspring.rag.parse.pdf.continued import Continued
 from mainspring.rag.parse.pdf.layout import Block
@@ -152,3 +152,8 @@ def test_lines_of_a_program_are_no_table() -> None:
     code = [["from reportlab.lib.units", "import", "inch"], ["c.setFont(", '"Courier",', "60)"], ["c", "= 3", ""]]
     assert tables._is_code(code)
     assert not tables._is_code([["Name", "Call", "Days"], ["Tea", "run(x)", "3"], ["Milk", "-", "4"]])
+
+
+def test_a_word_that_points_to_a_target_has_no_mark() -> None:
+    text = rst.to_markdown("Use mp3gain_ (MP3), other_ or a_b_.\n\n.. _mp3gain: https://a.example\n")
+    assert text == "Use mp3gain (MP3), other_ or a_b_.\n"

@@ -19,6 +19,7 @@ _LONG = 30
 _MOST_LABEL = 12
 _LABEL = re.compile(r"[^\n:]{1,120}?:(?=\s)")
 _DEFAULT = re.compile(r"\bdefaults?\b", re.IGNORECASE)
+_ITEM = re.compile(r"\n\s*(?:[-*+•◦▪–]|\(?\w{1,3}[.)])\s|\n[ \t]*\n")
 _JOINT = re.compile(r"(?:[,;]\s*(?:and|or)|[;,])\s*\Z")
 # A list answers if the line that leads in to it has this share of the question's words.
 _OVER = 0.75
@@ -82,6 +83,8 @@ def is_told_by_lead_in(passage: Passage, question: str) -> bool:
 
 def _is_part(passage: Passage) -> bool:
     """Whether ``passage`` is a sentence of an item whose label is in front of it."""
-    return (
-        passage.kind == "item" and passage.before in passage.hit.text and _LABEL.fullmatch(passage.before) is not None
-    )
+    place = passage.start - passage.hit.start
+    label = passage.hit.text.rfind(passage.before, 0, max(0, place))
+    between = passage.hit.text[label + len(passage.before) : max(0, place)]
+    short = len(passage.before.split()) <= _MOST_LABEL
+    return passage.kind == "item" and label >= 0 and bool(between.strip()) and short and not _ITEM.search(between)

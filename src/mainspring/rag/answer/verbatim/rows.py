@@ -21,6 +21,8 @@ _NAMED = re.compile(r"(?P<name>[^:|]{1,60}):\s+(?P<value>.+)", re.DOTALL)
 _NUMERIC = re.compile(r"[-+(]?\s*(?:[$£€¥]\s*)?[-+(]?\d[\d.,\s]*[%)]*(?:\s?[a-z%]{1,3})?|[-–—]", re.IGNORECASE)
 # Letters that are no code: "BR-305" and "B107" have none.
 _WORD = re.compile(r"(?<![\w-])[^\W\d_]{3,}(?![\w]*\d)")
+# What a cell beside a code counts that names what the row is, of a key that does.
+_NAMED_BY = 0.7
 _MOST_OF_IT = 0.5
 _SAYS_NOTHING = frozenset(
     "value values amount answer definition description detail details explanation meaning message result text"
@@ -198,8 +200,13 @@ def told(row: Row, cells: Sequence[Cell], question: str) -> tuple[Cell, ...]:
     asked = terms.content(question)
     said = said or (for_others(row) if names else None) or _about(row, asked)
     # "Early" of "the early shift": the row's key alone is also that of the late one.
-    first = [cell for cell in row.cells if (cell is said or _is_said(cell, asked)) and cell not in cells]
-    return (*first, *cells)
+    known = terms.content(row.key.value)
+    first = [
+        cell
+        for cell in row.cells
+        if cell is said or (_is_said(cell, asked) and not terms.content(cell.value) <= known and cell not in cells)
+    ]
+    return (*(cell for cell in first if cell not in cells), *cells)
 
 
 def _about(row: Row, asked: frozenset[str]) -> Cell | None:
@@ -229,7 +236,7 @@ def matched(row: Row, asked: frozenset[str]) -> float:
         # In "year 3" of a question the number is the column's.
         asked -= terms.content(" ".join(cell.name for cell in row.cells))
     told = _named_by(row)
-    return max(share(row.key.value, asked), share(told.value, asked) if told else 0.0)
+    return max(share(row.key.value, asked), _NAMED_BY * share(told.value, asked) if told else 0.0)
 
 
 def _named_by(row: Row) -> Cell | None:
