@@ -125,6 +125,7 @@ def _everything(tree: Any, html: Any) -> str:
     for each in [*hidden, *tree.xpath("//*[@hidden or contains(translate(@style, ' ', ''), 'display:none')]")]:
         if each.getparent() is not None:
             each.drop_tree()
+    _define(tree, html)
     settings: dict[str, Any] = {"output_format": "markdown", "use_cache": False, "disable_ocr": True}
     config = kreuzberg.ExtractionConfig(**settings)
     try:
@@ -132,6 +133,30 @@ def _everything(tree: Any, html: Any) -> str:
     except Exception:
         return ""
     return _LINK.sub(r"\1", _PICTURE.sub("", str(found.content)))
+
+
+def _define(tree: Any, html: Any) -> None:
+    """Make each definition an item, "term: meaning", as in other formats; otherwise both would run together."""
+    for listed in tree.iter("dl"):
+        listed.tag = "ul"
+        item: Any = None
+        for child in list(listed):
+            if child.tag == "dt":
+                item = html.Element("li")
+                item.text = " ".join(child.text_content().split())
+                listed.replace(child, item)
+            elif child.tag == "dd" and item is not None:
+                first = child[0] if len(child) and child[0].tag == "p" and not (child.text or "").strip() else None
+                told = child if first is None else first
+                item.text = f"{item.text}: {(told.text or '').lstrip()}"
+                item.extend(list(told))
+                if first is not None:
+                    child.remove(first)
+                    item.extend(list(child))
+                listed.remove(child)
+                item = None
+            elif child.tag == "dd":
+                child.tag = "li"
 
 
 def _hidden_by_style(tree: Any) -> list[Any]:
