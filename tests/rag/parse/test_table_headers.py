@@ -30,7 +30,7 @@ def sheet(rows: Sequence[Sequence[Any]], *merged: str, title: str = "Sales") -> 
 
 
 def test_years_merged_over_columns_are_part_of_their_names() -> None:
-    rows = [
+    rows: list[list[Any]] = [
         ["Results by branch"],
         ["in thousand euros"],
         [],
@@ -48,12 +48,16 @@ def test_years_merged_over_columns_are_part_of_their_names() -> None:
 
 
 def test_names_over_others_that_nobody_merged_are_part_of_them() -> None:
-    rows = [[None, "Q1", None, "Q2", None], ["Zone", "Price", "Days", "Price", "Days"], ["North", 5, 2, 6, 3]]
+    rows: list[list[Any]] = [
+        [None, "Q1", None, "Q2", None],
+        ["Zone", "Price", "Days", "Price", "Days"],
+        ["North", 5, 2, 6, 3],
+    ]
     assert sheet(rows) == ["| Sales | Zone: North | Q1 Price: 5 | Q1 Days: 2 | Q2 Price: 6 | Q2 Days: 3 |"]
 
 
 def test_names_in_three_rows() -> None:
-    rows = [
+    rows: list[list[Any]] = [
         ["Site", "Power", None, None, None],
         [None, 2023, None, 2024, None],
         [None, "MWh", "EUR", "MWh", "EUR"],
@@ -64,12 +68,12 @@ def test_names_in_three_rows() -> None:
 
 
 def test_units_below_names_are_part_of_them() -> None:
-    rows = [["Model", "Power", "Weight"], [None, "kW", "[kg]"], ["Alba", 3.2, 61]]
+    rows: list[list[Any]] = [["Model", "Power", "Weight"], [None, "kW", "[kg]"], ["Alba", 3.2, 61]]
     assert sheet(rows) == ["| Sales | Model: Alba | Power (kW): 3.2 | Weight (kg): 61 |"]
 
 
 def test_lines_around_a_table_are_no_rows_of_it() -> None:
-    rows = [
+    rows: list[list[Any]] = [
         ["Suppliers"],
         ["Last update", "14 February"],
         ["Supplier", "Goods", "Phone"],
@@ -87,7 +91,7 @@ def test_lines_around_a_table_are_no_rows_of_it() -> None:
 
 
 def test_a_line_across_a_table_opens_the_rows_below_it() -> None:
-    rows = [["Item", "Price", "Days"], ["North"], ["Tea", 3, 1], ["South"], ["Tea", 4, 2]]
+    rows: list[list[Any]] = [["Item", "Price", "Days"], ["North"], ["Tea", 3, 1], ["South"], ["Tea", 4, 2]]
     assert sheet(rows, "A2:C2", "A4:C4") == [
         "North",
         "| Sales | North | Item: Tea | Price: 3 | Days: 1 |",
