@@ -41,6 +41,8 @@ def test_a_row_with_a_code_for_its_key_is_found_by_its_name() -> None:
     # The 3 of "year 3" is the column's, and no grade.
     assert [rows.matched(row, asked) for row in found if row] == [0.0, 0.7]
     assert rows.keyed("Part: BR-300 | Name: Fan motor | Price: 264") == "BR-300 Fan motor"
+    # A text is no name.
+    assert rows.keyed("Level: SEV1 | Meaning: Sales stopped for most of the people | Days: 3") == "SEV1"
     assert rows.keyed("Zone: North | Name: Fan motor | Price: 264") == "North"
 
 

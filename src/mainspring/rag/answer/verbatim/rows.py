@@ -22,7 +22,7 @@ _NUMERIC = re.compile(r"[-+(]?\s*(?:[$£€¥]\s*)?[-+(]?\d[\d.,\s]*[%)]*(?:\s?[
 # Letters that are no code: "BR-305" and "B107" have none.
 _WORD = re.compile(r"(?<![\w-])[^\W\d_]{3,}(?![\w]*\d)")
 # What a cell beside a code counts that names what the row is, of a key that does.
-_NAMED_BY = 0.7
+_NAMED_BY, _NAME_WORDS = 0.7, 4
 _MOST_OF_IT = 0.5
 _SAYS_NOTHING = frozenset(
     "value values amount answer definition description detail details explanation meaning message result text"
@@ -243,7 +243,8 @@ def _named_by(row: Row) -> Cell | None:
     """The cell that says in words what a row is whose key is a number or a code; None if its key has words."""
     if _WORD.search(row.key.value):
         return None
-    return next((cell for cell in row.cells if _WORD.search(cell.value) and not values(cell.value)), None)
+    told = next((cell for cell in row.cells if _WORD.search(cell.value) and not values(cell.value)), None)
+    return told if told is not None and len(told.value.split()) <= _NAME_WORDS else None
 
 
 def share(text: str, asked: frozenset[str]) -> float:
