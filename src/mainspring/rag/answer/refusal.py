@@ -7,6 +7,7 @@ else.
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 
 from mainspring.core.types import Answered, Event, Finish, Text, Usage
@@ -23,6 +24,8 @@ _TOLD_FROM, _WORDS, _MOST = 0.15, 30, 4
 _LONGEST_TEXT = 2_000_000
 _LOOKED_AT, _DOCUMENTS = 16, 3
 _BEST = 4
+# The lines of a table that is drawn with characters.
+_DRAWN = re.compile(r"[\u2500-\u257f]|-\+-")
 
 
 def lacking(question: str, passages: Sequence[Passage], texts: Mapping[str, str]) -> tuple[ExactName, ...]:
@@ -73,7 +76,8 @@ def looked_for(question: str, lacks: Sequence[ExactName], passages: Sequence[Pas
 def closest(passages: Sequence[Passage], evidence: float) -> Sequence[Passage]:
     """The passage that a refusal quotes as closest, if any: the refusal's record names it, so that it is erased with
     its document."""
-    return passages[:1] if evidence >= _TOLD_FROM else ()
+    drawn = passages and len(_DRAWN.findall(passages[0].text)) >= _MOST
+    return passages[:1] if evidence >= _TOLD_FROM and not drawn else ()
 
 
 def said(sought: Sequence[str], passages: Sequence[Passage], evidence: float) -> str:

@@ -62,3 +62,9 @@ def test_behind_one_with_half_of_the_question_nothing_much_worse_is_shown() -> N
     question = "Who sells a ticket for a day?"
     assert left(passages("sentence", *TICKETS, step=0.2), question) == list(TICKETS[:2])
     assert left(passages("sentence", *TICKETS, step=0.2, own=0.3), question) == list(TICKETS)
+
+
+def test_changes_of_another_version_are_left_out() -> None:
+    texts = ("Fix the start of 7.0.3 on old machines", "Register with the service", "Allow tracing")
+    assert left(passages("item", *texts, step=0.01), "What was fixed in pm2 7.0.3?") == list(texts[:1])
+    assert left(passages("item", *texts, step=0.01), "What was fixed in pm2?") == list(texts)

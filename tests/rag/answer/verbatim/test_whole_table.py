@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from mainspring.rag.answer.verbatim import display, whole_table
@@ -72,3 +74,12 @@ def test_rows_of_other_columns_and_what_goes_on_out_of_reach_are_no_part_of_it()
     assert [each.text.split(" | ")[0] for each in found] == ["Group: Office", "Group: Shops"]
     long = LEAVE.replace("Office", "Office " * 300)
     assert whole_table.of(row(long, "Group: Workshop"), QUESTION, long, 5_000) == []
+
+
+def test_a_table_answers_alone_and_names_nobody() -> None:
+    better = "The leave year runs from 1 April to 31 March."
+    shops = row(LEAVE, "Group: Shops")
+    start = LEAVE.index(better)
+    first = replace(shops, text=better, start=start, end=start + len(better), kind="sentence")
+    assert display.grown([first, shops], QUESTION, {"d": LEAVE}, 60) == [first, shops]
+    assert display.grown([shops], "Who has annual leave?", {"d": LEAVE}, 60) == [shops]

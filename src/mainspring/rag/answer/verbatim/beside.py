@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mainspring.rag.answer.evidence import exact_names
 from mainspring.rag.answer.verbatim import display, extract, question_kind
 from mainspring.rag.answer.verbatim.extract import Passage
 from mainspring.rag.text import terms
@@ -32,9 +33,13 @@ def without(chosen: Sequence[Passage], question: str) -> list[Passage]:
     near = best.terms[:1] >= (_OWN,)
     sure = near and best.score - chosen[1].score >= _AHEAD
     answers = sure and kind == "value" and bool(question_kind.answering(best.text, last))
+    exact = [name for name in exact_names.named(last) if name.kind == "identifier"]
     kept = [best]
     for passage in chosen[1:]:
         if any(_sibling(each, passage, asked, kind) for each in kept):
+            continue
+        listed = passage.kind in _LISTED and passage.hit.document_id == best.hit.document_id
+        if listed and any(_has(best, name) and not _has(passage, name) for name in exact):
             continue
         behind = near and best.score - passage.score > _FAR
         lacks = answers and not question_kind.answering(passage.text, last)
@@ -42,6 +47,11 @@ def without(chosen: Sequence[Passage], question: str) -> list[Passage]:
             continue
         kept.append(passage)
     return kept
+
+
+def _has(passage: Passage, name: exact_names.ExactName) -> bool:
+    """Whether ``passage`` is about the identifier ``name``: a version's changes are those of no other."""
+    return exact_names.has(f"{passage.heading}\n{passage.before}\n{passage.text}", name)
 
 
 def _sibling(better: Passage, passage: Passage, asked: frozenset[str], kind: str) -> bool:

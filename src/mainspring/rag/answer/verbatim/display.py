@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from mainspring.core.types import Message
 from mainspring.rag.answer.evidence.values import Value
-from mainspring.rag.answer.verbatim import extract, rows, whole_list, whole_table
+from mainspring.rag.answer.verbatim import extract, item_parts, rows, whole_list, whole_table
 from mainspring.rag.answer.verbatim.extract import Passage
 from mainspring.rag.answer.verbatim.question_kind import answering, asks
 from mainspring.rag.answer.verbatim.roles import key
@@ -55,6 +55,13 @@ _LIST_WORDS = 60
 _MOST_BOLD, _CLOSE = 2, 40
 _LEADS_TO = re.compile(r"\b(?:until|by|within|up to|at most|no later than|no more than|takes?|costs?) $", re.IGNORECASE)
 _DIGITS = re.compile(r"[\d.,]+")
+# The lower end of a range, right in front of its upper end.
+_RANGE = re.compile(
+    r"(?<![\w.,])(?:[£$€]\s?)?(?:\d[\d.,]*|one|two|three|four|five|six|seven|eight|nine|ten|twelve)(?:\s?%)?"
+    r"(?:\s?[-–—]\s?|\s(?:to|or)\s)(?:[£$€]\s?)?\Z",
+    re.IGNORECASE,
+)
+_RANGE_LENGTH = 24
 _CLOSING = " *_`\"'”’)]"
 # A row without named columns is shown as a table if it has more than this many cells.
 _PLAIN_CELLS = 3
@@ -90,6 +97,10 @@ def whole(passage: Passage, question: str, texts: Mapping[str, str], room: int) 
         grown = whole_list.of(passage, text, room)
     elif passage.kind == "item" and (several(question) or asks(passage.heading)):
         grown = whole_list.of(passage, text)
+    elif passage.kind == "item" and (told := item_parts.telling(passage, question)) is not None:
+        return told
+    elif passage.kind == "item" and item_parts.is_told_by_lead_in(passage, question):
+        grown = whole_list.of(passage, text, room)
     elif passage.kind == "item":
         grown = _labelled(passage, text)
     elif passage.kind == "sentence" and several(question):
@@ -110,7 +121,9 @@ def grown(chosen: Sequence[Passage], question: str, texts: Mapping[str, str], wo
     found: list[Passage] = []
     room = words
     for passage in chosen:
-        table = whole_table.of(passage, question, texts[passage.hit.document_id], room) if passage.kind == "row" else []
+        # A table behind a better sentence is beside the point.
+        whole_one = passage.kind == "row" and not found
+        table = whole_table.of(passage, question, texts[passage.hit.document_id], room) if whole_one else []
         if table and len(extract.apart([*found, *table])) == len(found) + len(table):
             found += table
             room -= whole_table.words(table)
@@ -142,8 +155,9 @@ def pieces(chosen: Sequence[Passage], question: str, first: int = 1) -> Iterator
             continue
         cells = rows.columns(row, question)
         if cells:
-            cells = rows.apart(row, rows.told(row, cells, question), [each for each in parsed if each is not None])
-            yield ShownPiece(f"{readable(rows.short(row, cells), question)} [{first + at}]", (passage,), True)
+            told = rows.apart(row, rows.told(row, cells, question), [each for each in parsed if each is not None])
+            shown = rows.short(row, told, plain=[cell for cell in told if cell not in cells])
+            yield ShownPiece(f"{readable(shown, question)} [{first + at}]", (passage,), True)
             at += 1
             continue
         like = _alike(chosen[at:], question)
@@ -166,6 +180,11 @@ def bold(sentence: str, question: str) -> str:
     parts, place = [], 0
     for value in found:
         start, end = value.start, value.start + len(value.text.rstrip())
+        if "\n" in value.text.strip():
+            # "For one" at a line's end and "Week 4" in the next are no value.
+            continue
+        lower = _RANGE.search(sentence, max(place, start - _RANGE_LENGTH), start)
+        start = lower.start() if lower else start
         before = sentence[:start]
         # Not within code, an address, or bold text.
         marked = before.count("`") % 2 or before.count("**") % 2 or "://" in before.rsplit(None, 1)[-1:][-1:]
@@ -205,7 +224,9 @@ def _prose(passage: Passage, question: str, number: int, title: str = "") -> Sho
         cells = [cell.strip() for cell in passage.text.split("|") if cell.strip()]
         first = cells[:1] if rows.keyed(passage.text) else []
         shown = readable(": ".join([*first, "; ".join(cells[len(first) :])]), question)
+    shown, lead = item_parts.without_joint(shown, passage), item_parts.lead_in(passage)
     more, under = " …" if _is_cut(passage) else "", f"{readable(title, question)}: " if title else ""
+    under += f"{readable(unwrapped(lead), question)} " if lead else ""
     return ShownPiece(f"{under}{bold(shown, question)}{more} [{number}]", (passage,), block)
 
 

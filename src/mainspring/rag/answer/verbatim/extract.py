@@ -28,6 +28,8 @@ from mainspring.rag.text import sentences, terms
 _ASKED_FROM, _FURTHER = 0.5, 0.6
 _ELSEWHERE, _IDENTIFIER, _NAME = map(LEXICAL.index, ("elsewhere", "identifier", "name"))
 _SENTENCE_END = re.compile(r"(?<=[^\W\d_]{2})[.!?](?=\s+[A-Z])")
+# An item has the words of its lead-in if those are this share of the question's, by rarity.
+_LED = 0.6
 # The maximum distance of sentences of one paragraph, in characters.
 _GAP = 1
 # Embedding dominates the cost of an answer: at most this many sentences are embedded, those that share most with the
@@ -300,7 +302,7 @@ def _units(
             continue
         if unit_place.titles(text, hit.start + sentence.start, hit.start + sentence.end):
             continue
-        own = words[number]
+        own = words[number] | (_led(lead, asked, weights) if sentence.kind == "item" else frozenset())
         over = unit_place.over(found, number, text, hit.start)
         told_by = over or lead
         previous = found[number - 1][1] if number and found[number - 1][0].kind != "heading" else ""
@@ -329,6 +331,12 @@ def _units(
         )
         below += below >= 0
     return units
+
+
+def _led(lead: str, asked: frozenset[str], weights: Mapping[str, float]) -> frozenset[str]:
+    """The words ``asked`` that a lead-in has for each item of its list: all of them answer what has most of them."""
+    led = terms.content(lead) & asked if lead.endswith(":") else frozenset[str]()
+    return led if terms.overlap(weights, led) >= _LED else frozenset()
 
 
 def _cases(found: Sequence[tuple[sentences.Sentence, str]], question: str) -> dict[int, bool]:

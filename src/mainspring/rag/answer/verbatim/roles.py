@@ -15,7 +15,10 @@ Role = Literal["statement", "heading", "question", "lead_in", "footer", "stub"]
 # Closing quotes, brackets and marks of emphasis behind the last mark.
 _CLOSING = " \t\n\"'”’»)]*_`"
 _ASKS = tuple("?？؟፧՞")
-_LEADS_IN = re.compile(r"(?:[:：]\s*[-–—]*|[^\W\d_][*_`)\"”’]*\s[-–—]+|\w—)$")
+_LEADS_IN = re.compile(
+    r"(?:[:：]\s*[-–—]*|[^\W\d_][*_`)\"”’]*\s[-–—]+|\w—|\w\s(?:like|such as|including|namely"
+    r"|for (?:example|instance)))$"
+)
 _POINTS_ON = re.compile(
     r"\b(?:as follows|the following|(?:listed|shown|given|set out|described|explained|summari[sz]ed|outlined|detailed)"
     r" (?:below|here|(?:in|by) the (?:following |next )?(?:tables?|lists?|figures?|sections?|pages?)(?: below)?))\.$",
@@ -66,6 +69,13 @@ _PERIOD = re.compile(
     re.IGNORECASE,
 )
 _ENDS_PERIOD = re.compile(r"\b(?:ended|ending|as of)\b", re.IGNORECASE)
+# They point to what they do not say, and a program's line that opens what follows.
+_POINTER = re.compile(
+    r"(?:for )?(?:more|further|additional) (?:information|details)\b[^\d@]{0,90}"
+    r"|(?:an?|more|some|other|further) (?:\w+ ){0,2}examples?\b[^.]{0,60}\bcan be (?:seen|found)\b[^@]{0,200}",
+    re.IGNORECASE,
+)
+_OPENS = ("{", "(", "[", " =")
 _MAX_STUB_WORDS = 14
 _MAX_FORM = 400
 _MAX_END = 120
@@ -104,7 +114,9 @@ def role_of(text: str, kind: str, *, alone: bool = False) -> Role:
         return "statement"
     if _FOOTER.fullmatch(body):
         return "footer"
-    if _LEADERS.search(body) or (len(words) <= _MAX_STUB_WORDS and _STUB.fullmatch(body)):
+    if _LEADERS.search(body) or body.endswith(_OPENS):
+        return "stub"
+    if len(words) <= _MAX_STUB_WORDS and (_STUB.fullmatch(body) or _POINTER.fullmatch(body)):
         return "stub"
     if _is_numbered_title(body):
         return "heading"

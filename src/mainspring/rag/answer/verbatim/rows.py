@@ -13,11 +13,16 @@ from dataclasses import dataclass
 
 from mainspring.rag.answer.evidence import exact_names
 from mainspring.rag.answer.evidence.values import of_question, values
+from mainspring.rag.answer.verbatim import asked_columns
 from mainspring.rag.text import terms
 
 _BETWEEN = " | "
 _NAMED = re.compile(r"(?P<name>[^:|]{1,60}):\s+(?P<value>.+)", re.DOTALL)
 _NUMERIC = re.compile(r"[-+(]?\s*(?:[$£€¥]\s*)?[-+(]?\d[\d.,\s]*[%)]*(?:\s?[a-z%]{1,3})?|[-–—]", re.IGNORECASE)
+# Letters that are no code: "BR-305" and "B107" have none.
+_WORD = re.compile(r"(?<![\w-])[^\W\d_]{3,}(?![\w]*\d)")
+# What a cell beside a code counts that names what the row is, of a key that does.
+_NAMED_BY, _NAME_WORDS = 0.7, 4
 _MOST_OF_IT = 0.5
 _SAYS_NOTHING = frozenset(
     "value values amount answer definition description detail details explanation meaning message result text"
@@ -100,7 +105,10 @@ def keyed(text: str) -> str:
     none."""
     row = parsed(text)
     if row is not None:
-        return " ".join(cell.value for cell in (row.key, *row.cells)) if row.lists else row.key.value
+        if row.lists:
+            return " ".join(cell.value for cell in (row.key, *row.cells))
+        told = _named_by(row)
+        return f"{row.key.value} {told.value}" if told else row.key.value
     first, *others = (cell.strip() for cell in text.split(_BETWEEN))
     figures = bool(others) and all(_NUMERIC.fullmatch(cell) for cell in others) and not _NUMERIC.fullmatch(first)
     return first if figures else ""
@@ -129,20 +137,31 @@ def columns(row: Row, question: str, most: int = 2) -> tuple[Cell, ...]:
 
 def _columns(row: Row, question: str, most: int) -> tuple[Cell, ...]:
     asked = terms.content(question)
-    names = [terms.content(cell.name) for cell in row.cells]
+    # "When does the early shift begin?" names the column "Shift" and does not ask for it: its value is known.
+    cells = [cell for cell in row.cells if not _is_said(cell, asked)]
+    names = [terms.content(cell.name) for cell in cells]
     weights = terms.rarity(asked, names)
-    shared = frozenset.intersection(*names) if names else frozenset()
+    shared = frozenset.intersection(*names) if len(names) > 1 else frozenset()
     scores = [terms.overlap(weights, (words & asked) - shared) for words in names]
     best = max(scores, default=0.0)
-    if best > 0:
-        # Between "Zone 1" and "Zone 3", the column whose second word is also in the question wins.
-        chosen = [cell for cell, score in zip(row.cells, scores, strict=True) if score >= 0.99 * best]
+    # Between "Zone 1" and "Zone 3", the column whose second word is also in the question wins.
+    chosen = [cell for cell, score in zip(cells, scores, strict=True) if best > 0 and score >= 0.99 * best]
+    meant = [cell for cell in chosen or cells if asked_columns.named(cell.name, question)]
+    if 0 < len(meant) <= most:
+        return tuple(meant)
+    if chosen:
         return tuple(chosen) if len(chosen) <= most else ()
     kind = terms.asked_kind(question)
     if kind in ("number", "date"):
-        offering = [cell for cell in row.cells if terms.offers(kind, f"{cell.name} {cell.value}", asked) > 0]
+        offering = [cell for cell in cells if terms.offers(kind, f"{cell.name} {cell.value}", asked) > 0]
         return tuple(offering) if len(offering) == 1 else ()
     return ()
+
+
+def _is_said(cell: Cell, asked: frozenset[str]) -> bool:
+    """Whether a question with the words ``asked`` says the value of ``cell`` itself."""
+    words = terms.content(cell.value)
+    return bool(words) and words <= asked and not _NUMERIC.fullmatch(cell.value)
 
 
 def for_others(row: Row) -> Cell | None:
@@ -178,8 +197,16 @@ def told(row: Row, cells: Sequence[Cell], question: str) -> tuple[Cell, ...]:
         return tuple(cells)
     names = [each for each in exact_names.named(question) if each.kind == "name"]
     said = next((cell for cell in row.cells if any(exact_names.has(cell.value, each) for each in names)), None)
-    said = said or (for_others(row) if names else None) or _about(row, terms.content(question))
-    return tuple(cells) if said is None or said in (row.key, *cells) else (said, *cells)
+    asked = terms.content(question)
+    said = said or (for_others(row) if names else None) or _about(row, asked)
+    # "Early" of "the early shift": the row's key alone is also that of the late one.
+    known = terms.content(row.key.value)
+    first = [
+        cell
+        for cell in row.cells
+        if cell is said or (_is_said(cell, asked) and not terms.content(cell.value) <= known and cell not in cells)
+    ]
+    return (*(cell for cell in first if cell not in cells), *cells)
 
 
 def _about(row: Row, asked: frozenset[str]) -> Cell | None:
@@ -205,7 +232,19 @@ def matched(row: Row, asked: frozenset[str]) -> float:
     """The share of the words of the row's key that are in ``asked`` (the content words of a question)."""
     if row.lists:
         return max(share(cell.value, asked) for cell in (row.key, *row.cells))
-    return share(row.key.value, asked)
+    if _NUMERIC.fullmatch(row.key.value):
+        # In "year 3" of a question the number is the column's.
+        asked -= terms.content(" ".join(cell.name for cell in row.cells))
+    told = _named_by(row)
+    return max(share(row.key.value, asked), _NAMED_BY * share(told.value, asked) if told else 0.0)
+
+
+def _named_by(row: Row) -> Cell | None:
+    """The cell that says in words what a row is whose key is a number or a code; None if its key has words."""
+    if _WORD.search(row.key.value):
+        return None
+    told = next((cell for cell in row.cells if _WORD.search(cell.value) and not values(cell.value)), None)
+    return told if told is not None and len(told.value.split()) <= _NAME_WORDS else None
 
 
 def share(text: str, asked: frozenset[str]) -> float:
@@ -243,9 +282,10 @@ def within(row: Row, question: str) -> float:
     return found
 
 
-def short(row: Row, cells: Sequence[Cell], *, bold: str = "**") -> str:
-    """The row in a few words: caption, key and ``cells`` with their values between ``bold``. Where the key and the
-    cell are both words, their columns say how they belong together."""
+def short(row: Row, cells: Sequence[Cell], *, bold: str = "**", plain: Sequence[Cell] = ()) -> str:
+    """The row in a few words: caption, key and ``cells`` with their values between ``bold``, but for those of
+    ``plain``, which say what the row is for. Where the key and the cell are both words, their columns say how they
+    belong together."""
     if row.lists:
         if cells is row.cells:
             # All that is behind the key stands for the whole row; the same cells may also be those that are asked for.
@@ -255,7 +295,9 @@ def short(row: Row, cells: Sequence[Cell], *, bold: str = "**") -> str:
     alone = len(row.cells) == 1
     if alone and cells and row.key.name and _is_worded(row.cells[0]):
         return full(row, row.cells, bold=bold)
-    told = "; ".join(f"{_shown_name(cell, alone)}{bold}{cell.value}{bold}" for cell in cells)
+    told = "; ".join(
+        cell.value if cell in plain else f"{_shown_name(cell, alone)}{bold}{cell.value}{bold}" for cell in cells
+    )
     return f"{', '.join((*row.caption, row.key.value))}: {told}"
 
 

@@ -6,6 +6,7 @@ first.
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from mainspring.rag.answer.verbatim import rows
@@ -18,14 +19,15 @@ MOST = 8
 _AROUND = 1500
 # A table is the one that is asked for if the headings over it have this share of the question's words.
 _OVER = 0.3
+_ASKS_PERSON = re.compile(r"\bwho(?:m|se)?\b", re.IGNORECASE)
 
 
 def of(passage: Passage, question: str, text: str, room: int) -> list[Passage]:
     """All rows of the table of ``passage``, a row of the document ``text``, in order, within ``room`` words. [] where
-    the question tells one row from another, names columns or is about something else, and where the table is too
-    long."""
+    the question tells one row from another, names columns, asks for a person or is about something else, and where the
+    table is too long."""
     row = rows.parsed(passage.text)
-    if row is None or row.lists or rows.columns(row, question):
+    if row is None or row.lists or rows.columns(row, question) or _ASKS_PERSON.search(question.rpartition("\n")[2]):
         return []
     asked = terms.content(question.rpartition("\n")[2])
     if len(terms.content(passage.heading) & asked) < max(1, _OVER * len(asked)):

@@ -21,6 +21,9 @@ _SPACE = re.compile(r"(?<![ \t\r\n])[ \t\r\n]*\n[ \t\r\n]*")
 # A whole page, and not a part of one.
 _PAGE = re.compile(r"<(?:html|body)\b", re.IGNORECASE)
 _UNSEEN = ("script", "style", "noscript", "template", "nav", "iframe", "svg", "head")
+_AROUND = frozenset((*_UNSEEN, "footer", "aside", "form"))
+# A page of this many words is read whole where less than this share of them was found to be its main text.
+_LONG_PAGE, _MOST = 300, 0.5
 _BRACE = re.compile(r"[{}]")
 _DISPLAY_NONE = re.compile(r"\bdisplay\s*:\s*none\b")
 _BY_NAME, _BY_CLASS = re.compile(r"[a-z][a-z0-9-]*"), re.compile(r"\.[\w-]+")
@@ -67,6 +70,8 @@ def write_html(source: bytes | str, composer: Composer) -> None:
         options: dict[str, Any] = {"include_tables": True, "include_links": False, "include_comments": False}
         options |= {"output_format": "markdown", "include_formatting": True, "favor_recall": True}
         text = trafilatura.extract(tree, **options) or trafilatura.html2txt(tree) or ""
+        if _lacks_most(tree, text):
+            text = _everything(tree, html) or text
     text = markdown.plain(text)
     if title and not markdown.headings(text):
         composer.add(f"# {title.lstrip('# ')}")
@@ -90,9 +95,26 @@ def _loaded(source: bytes | str, load: Callable[[bytes | str], Any]) -> Any:
     return load(f"<!DOCTYPE html>\n<html><body>{text}</body></html>") if text.strip() else None
 
 
+def _lacks_most(tree: Any, text: str) -> bool:
+    """Whether ``text``, what was taken for the main text of a page, has less than half of the words that are outside of
+    its menus and links: of a manual of one page, it may be one chapter."""
+    words = 0
+    waiting = [tree]
+    while waiting:
+        each = waiting.pop()
+        if each.tag in _AROUND:
+            continue
+        words += len((each.text or "").split())
+        for child in each:
+            words += len((child.tail or "").split())
+            if isinstance(child.tag, str) and child.tag != "a":
+                waiting.append(child)
+    return words >= _LONG_PAGE and len(text.split()) < _MOST * words
+
+
 def _everything(tree: Any, html: Any) -> str:
-    """A part of a page as Markdown, whole: no menus stand around it, and what looks for the main text of a page drops
-    headings and paragraphs of it. Empty if it cannot be converted."""
+    """A page or a part of one as Markdown, whole: no menus stand around a part, and what looks for the main text of a
+    page drops headings and paragraphs of it. Empty if it cannot be converted."""
     try:
         import kreuzberg
     except ImportError:
@@ -103,6 +125,7 @@ def _everything(tree: Any, html: Any) -> str:
     for each in [*hidden, *tree.xpath("//*[@hidden or contains(translate(@style, ' ', ''), 'display:none')]")]:
         if each.getparent() is not None:
             each.drop_tree()
+    _define(tree, html)
     settings: dict[str, Any] = {"output_format": "markdown", "use_cache": False, "disable_ocr": True}
     config = kreuzberg.ExtractionConfig(**settings)
     try:
@@ -110,6 +133,30 @@ def _everything(tree: Any, html: Any) -> str:
     except Exception:
         return ""
     return _LINK.sub(r"\1", _PICTURE.sub("", str(found.content)))
+
+
+def _define(tree: Any, html: Any) -> None:
+    """Make each definition an item, "term: meaning", as in other formats; otherwise both would run together."""
+    for listed in tree.iter("dl"):
+        listed.tag = "ul"
+        item: Any = None
+        for child in list(listed):
+            if child.tag == "dt":
+                item = html.Element("li")
+                item.text = " ".join(child.text_content().split())
+                listed.replace(child, item)
+            elif child.tag == "dd" and item is not None:
+                first = child[0] if len(child) and child[0].tag == "p" and not (child.text or "").strip() else None
+                told = child if first is None else first
+                item.text = f"{item.text}: {(told.text or '').lstrip()}"
+                item.extend(list(told))
+                if first is not None:
+                    child.remove(first)
+                    item.extend(list(child))
+                listed.remove(child)
+                item = None
+            elif child.tag == "dd":
+                child.tag = "li"
 
 
 def _hidden_by_style(tree: Any) -> list[Any]:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
+from mainspring.rag.parse.markup import table_header
 from mainspring.rag.parse.parsed import Heading
 
 _HEADING = re.compile(r"(#{1,6})[ \t]++(.+)$")
@@ -21,11 +21,10 @@ _CELL = re.compile(r"(?<!\\)\|")
 _ESCAPED = re.compile(r"\\([\\`*_{}\[\]()#+\-.!|~<>$&])")
 _EMPHASIS = re.compile(r"(\*{1,3}|__)(?=\S)(.+?)(?<=\S)\1")
 _SIGNS = frozenset("$£€¥")
-_YEAR = re.compile(r"(?:FY ?)?(?:19|20)\d\d[AE]?")
+# A title across a table opens each of its rows if it has at most this many words.
+_TITLE_WORDS = 10
 # Minimum share of cells in a form's key columns that end with a colon; its value columns may not have a larger share.
 _KEYS = 0.8
-_ORDINAL = re.compile(r"\(?(\d{1,3}|[a-z])[.)]\s")
-_NUMERIC = re.compile(r"(?=\D*\d)[\s\d.,:%£$€+\-/()]+$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +42,7 @@ class Grid:
 def grid(cells: Sequence[Sequence[str]], caption: str = "", *, unnamed: bool = False) -> Grid:
     """A table as lines, one a row. Its first row names the columns unless it holds numbers or gaps.
 
-    A first row with merged cells and a second one below it name the columns together: ``Q1`` over ``Price``. A form,
+    Rows of merged cells and those below them name the columns together (``table_header``). A form,
     whose keys and values are side by side, has a line for each pair; so has a table of two columns that is ``unnamed``.
     """
     table = [[_flat(cell) for cell in row] for row in cells]
@@ -55,12 +54,16 @@ def grid(cells: Sequence[Sequence[str]], caption: str = "", *, unnamed: bool = F
         return Grid(table, _pairs(table, caption) if keyed else _lines(table, [], caption), False, caption, True)
     if _is_form(table):
         return Grid(table, _pairs(table, caption), False, caption)
-    if len(table) > 2 and _is_group(table[0], table[1]):
-        joined = [_joined(upper, lower) for upper, lower in zip(table[0], table[1], strict=True)]
-        return Grid([joined, *table[2:]], _lines(table[2:], joined, caption), True, caption)
-    header = len(table) > 1 and len(table[0]) > 1 and is_header(table[0]) and not _counts(table[0], table[1])
-    names, body = (table[0], table[1:]) if header else ([], table)
-    return Grid(table, _lines(body, names, caption), header, caption)
+    above: list[str] = []
+    while title := table_header.title(table):
+        table = table[1:]
+        if len(title.split()) <= _TITLE_WORDS:
+            caption = f"{caption} | {title}" if caption else title
+        else:
+            above.append(f"| {title} |")
+    names, levels = table_header.named(table)
+    body = table[levels:]
+    return Grid([names, *body] if levels else table, [*above, *_lines(body, names, caption)], levels > 0, caption)
 
 
 def _with_signs(table: list[list[str]]) -> list[list[str]]:
@@ -108,31 +111,6 @@ def _pairs(table: Sequence[Sequence[str]], caption: str) -> list[str]:
     pairs = [pair for row in table for pair in zip(row[::2], row[1::2], strict=True) if any(pair)]
     told = [f"{key.removesuffix(':').rstrip()}: {value}".strip() if key else value for key, value in pairs]
     return [f"| {caption} | {text} |" if caption else f"| {text} |" for text in told]
-
-
-def _is_group(upper: Sequence[str], lower: Sequence[str]) -> bool:
-    """Whether two rows are a header of two levels: the upper has cells merged across others of the lower."""
-    if len(upper) != len(lower) or not (is_header(upper) and is_header(lower)):
-        return False
-    spans = [a == b for a, b in pairwise(upper)]
-    differ = [a != b for a, b in pairwise(lower)]
-    return any(span and differs for span, differs in zip(spans, differ, strict=True))
-
-
-def _counts(upper: Sequence[str], lower: Sequence[str]) -> bool:
-    """Whether the numbers at the beginning of a column go on from a row to the next ("1. Name", "2. Purpose"): both are
-    rows of the table's body."""
-    pairs = [(_ORDINAL.match(a), _ORDINAL.match(b)) for a, b in zip(upper, lower, strict=False)]
-    return any(a and b and _place(b[1]) == _place(a[1]) + 1 for a, b in pairs)
-
-
-def _place(mark: str) -> int:
-    """The place of a number, or of a letter in the alphabet from beyond all numbers."""
-    return int(mark) if mark.isdigit() else 1000 + ord(mark)
-
-
-def _joined(upper: str, lower: str) -> str:
-    return upper if upper == lower else f"{upper} {lower}".strip()
 
 
 def parts(text: str, *, prefixed: bool = False) -> Iterator[str | Grid]:
@@ -222,22 +200,18 @@ def _is_title(line: str) -> bool:
     return bool(line.strip()) and len(line) <= 120 and not line.lstrip().startswith(("|", "-", "*", ">", "#"))
 
 
-def is_header(row: Sequence[str]) -> bool:
-    """Whether a row names the columns below it: it has no gaps and no numbers except years."""
-    years = [cell for cell in row[1:] if _YEAR.fullmatch(cell)]
-    if len(years) > 1 and len(years) == len(row) - 1:
-        # Years in ascending or descending order name the columns of figures, of one period or of several.
-        once = list(dict.fromkeys(years))
-        ordered = once in (sorted(once), sorted(once, reverse=True)) and len(once) > 1
-        return ordered and years == once * (len(years) // len(once)) and not _NUMERIC.match(row[0])
-    return all(row[1:]) and not any(_NUMERIC.match(cell) for cell in row)
-
-
 def has_figures(table: Sequence[Sequence[str]], periods: int) -> bool:
     """Whether each row of ``table`` has a name and ``periods`` figures, and none names the columns."""
     full = periods > 1 and all(len(row) == periods + 1 and row[0] for row in table)
-    figures = full and all(_NUMERIC.match(cell) or cell.strip(" -–—") == "" for row in table for cell in row[1:])
-    return figures and bool(table) and not any(_NUMERIC.match(row[0]) for row in table) and not is_header(table[0])
+    figures = full and all(
+        table_header.NUMERIC.match(cell) or cell.strip(" -–—") == "" for row in table for cell in row[1:]
+    )
+    return (
+        figures
+        and bool(table)
+        and not any(table_header.NUMERIC.match(row[0]) for row in table)
+        and not table_header.is_header(table[0])
+    )
 
 
 def _line(row: Sequence[str], names: Sequence[str], caption: str) -> str:

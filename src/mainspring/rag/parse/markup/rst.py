@@ -52,6 +52,9 @@ _ROLE = re.compile(r":[\w.+-]{1,60}(?::[\w.+-]{1,60}){0,4}:`([^`]+)`")
 _LITERAL = re.compile(r"``(.+?)``", re.DOTALL)
 _LINK = re.compile(r"`([^`<]+)<[^`>]+>`__?")
 _REFERENCE = re.compile(r"`([^`]+)`__?(?!\w)")
+# "mp3gain_" points to a target of that name.
+_TARGET = re.compile(r"\.\. _([\w.+-]+):")
+_WORD_LINK = re.compile(r"(?<![\w.+-])([\w.+-]*[^\W_])_(?!\w)")
 _NOTE_MARK = re.compile(r"\s?\[(?:\d+|#[\w-]*|\*)\]_(?!\w)")
 _EMPHASIS = re.compile(r"(?<![\w*\\])(\*{1,2})(?=\S)([^*]+?)(?<=\S)\1(?!\w)")
 _DEFAULT_ROLE = re.compile(r"(?<![`\w:])`([^`\n]+)`(?![`_\w])")
@@ -73,6 +76,7 @@ class _Converter:
         self._levels: list[str] = []
         self._level = 1
         self._replaced = {match[1]: match[2] for line in lines if (match := _SUBSTITUTION.match(line.strip()))}
+        self._targets = {match[1].lower() for line in lines if (match := _TARGET.match(line.strip()))}
 
     def block(self, lines: Sequence[str], depth: int) -> list[str]:
         """The Markdown lines of a block, whose own lines are not indented."""
@@ -257,6 +261,7 @@ class _Converter:
         text = _LINK.sub(lambda match: match[1].rstrip(), text)
         text = _REFERENCE.sub(r"\1", text)
         text = _DEFAULT_ROLE.sub(r"\1", text)
+        text = _WORD_LINK.sub(lambda match: match[1] if match[1].lower() in self._targets else match[0], text)
         text = _EMPHASIS.sub(r"\2", text)
         text = _ESCAPE.sub(lambda match: "" if match[1].isspace() else match[1], text)
         while _KEPT_AT.search(text):

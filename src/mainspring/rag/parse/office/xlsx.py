@@ -12,8 +12,8 @@ from xml.etree.ElementTree import Element
 
 from mainspring.core.errors import UnreadableDocument
 from mainspring.rag.parse.compose import Composer
-from mainspring.rag.parse.markup import markdown
-from mainspring.rag.parse.office import number_format
+from mainspring.rag.parse.markup import table_header
+from mainspring.rag.parse.office import number_format, sheet_layout
 from mainspring.rag.parse.office.opc import Package
 from mainspring.rag.parse.parsed import Parsed
 
@@ -67,26 +67,41 @@ def _sheet(root: Element, title: str, book: _Book, composer: Composer) -> None:
         return
     _merge(root, rows)
     composer.add(f"## {title}")
-    named: dict[int, str] = {}
+    known: dict[int, str] = {}
     for block in _blocks(rows):
-        names = block[0]
-        if markdown.is_header([names.get(column, "") for column in sorted({n for row in block for n in row})]):
-            named = names if len(block) > 1 and len(set(names.values())) > 1 else named
-        elif len(names) > 1 and set(names) <= set(named):
+        columns = sorted({column for row in block for column in row})
+        table = [[row.get(column, "") for column in columns] for row in block]
+        above, table = sheet_layout.titles(table)
+        table, below = sheet_layout.notes(table)
+        if len(table) == 1 and len(columns) == 2 and not known:
+            # A fact such as "Last update | 14 February", by itself.
+            above, table = [*above, *table], []
+        for row in above:
+            _line(row, title, composer)
+        names, levels = table_header.named(table)
+        if levels and len(set(names)) > 1:
+            known = dict(zip(columns, names, strict=True))
+            table = [names, *table[levels:]]
+        elif table and not levels and len(columns) > 1 and set(columns) <= set(known):
             # Rows that continue after an empty one have the same column names.
-            block.insert(0, named)
-        table = _trimmed(block)
-        filled = [[cell for cell in row if cell] for row in table]
-        if len(table[0]) == 1 or (len(table) == 1 and len(set(filled[0])) == 1):
-            # A title or a note, perhaps merged across the columns.
-            for row in filled:
-                composer.add(" ".join(dict.fromkeys(row)))
-            continue
-        # A line across the whole table, above its header.
-        while len(table) > 2 and len(set(filled[0])) == 1 and len(set(filled[1])) > 1:
-            composer.add(filled[0][0])
-            table, filled = table[1:], filled[1:]
-        composer.table(table, prefix=title)
+            table.insert(0, [known[column] for column in columns])
+            levels = 1
+        for section, part in sheet_layout.sections(table, levels > 0):
+            if section:
+                composer.add(section)
+            composer.table(part, prefix=f"{title} | {section}" if section else title)
+        for row in below:
+            _line(row, title, composer)
+
+
+def _line(row: Sequence[str], title: str, composer: Composer) -> None:
+    """A title or a note, perhaps merged across the columns; two cells are a name and its value."""
+    filled = [cell for cell in row if cell]
+    once = list(dict.fromkeys(filled))
+    if len(once) == 2:
+        composer.table([once], prefix=title, unnamed=True)
+    else:
+        composer.add(" ".join(once))
 
 
 def _rows(root: Element, book: _Book) -> Iterator[tuple[int, dict[int, str]]]:
@@ -169,12 +184,6 @@ def _blocks(rows: dict[int, dict[int, str]]) -> Iterator[list[dict[int, str]]]:
         before = number
     if block:
         yield block
-
-
-def _trimmed(block: Sequence[dict[int, str]]) -> list[list[str]]:
-    """Rows of equal width, without columns that are empty throughout."""
-    columns = sorted({column for row in block for column in row})
-    return [[row.get(column, "") for column in columns] for row in block]
 
 
 def _shared(root: Element | None) -> list[str]:

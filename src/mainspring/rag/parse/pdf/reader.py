@@ -12,6 +12,7 @@ from mainspring.rag.parse import ocr
 from mainspring.rag.parse.compose import Composer
 from mainspring.rag.parse.parsed import Parsed
 from mainspring.rag.parse.pdf import completeness, figures, furniture, layout, layout_model
+from mainspring.rag.parse.pdf.continued import Continued
 from mainspring.rag.parse.pdf.geometry import Picture, Sheet
 from mainspring.rag.parse.pdf.page import sheet_of
 from mainspring.rag.parse.reading_options import Options
@@ -89,13 +90,13 @@ def _read(document: Any, name: str, options: Options) -> Parsed:
     composer.dropped = furniture.remove(sheets)
     arranged = _by_model(document, sheets, composer, options) if options.parser == "layout-model" else []
     blocks, route = layout.render(sheets, options.parser, arranged)
-    checks = completeness.Checks()
+    checks, tables = completeness.Checks(), Continued()
     dropped: dict[int | None, list[str]] = defaultdict(list)
     for each in composer.dropped:
         dropped[each.page].append(each.text)
     for number, (sheet, page_blocks) in enumerate(zip(sheets, blocks, strict=True), 1):
         composer.page(number)
-        write(composer, checks.page(number, sheet, page_blocks, dropped[number]))
+        write(composer, tables.page(checks.page(number, sheet, page_blocks, dropped[number])))
         for text, _ in sheet.asides:
             composer.add(text)
     composer.warnings.extend(checks.warnings())

@@ -24,6 +24,10 @@ _CELL_WORDS = 5.0
 _KNOWN_CELL_WORDS = 9
 _MIN_GAP = 0.7
 _WRAP = 0.45
+_CODE = re.compile(
+    r"^\s*(?:from [\w.]+ import\b|import [\w.]+|def \w|class \w+[(:]|return\b|>>> |#include|\$ \w)"
+    r"|\w\([^()]*(?:\)|,|$)\s*[;{:]?$|^\s*[\w.]+\s*=\s*[\w\"'\[({]|[;{}]\s*$"
+)
 _CAPTION = re.compile(r"(?:table|tab\.|tabelle|tableau|exhibit)\s*[\dA-Z]+(?:[.\-]\d+)*\b", re.IGNORECASE)
 
 
@@ -333,7 +337,8 @@ def _unruled(
         else:
             table.append(texts)
         previous = cells
-    if not known and any(_is_prose([row[column] for row in table if row[column]]) for column in range(len(columns))):
+    prose = any(_is_prose([row[column] for row in table if row[column]]) for column in range(len(columns)))
+    if not known and (prose or _is_code(table)):
         return None
     pieces = [piece for cells in parts for cell in cells for piece in cell]
     return PlacedTable(geometry.bounds(pieces), table, ruled=False)
@@ -350,6 +355,12 @@ def _is_prose(cells: Sequence[str]) -> bool:
     words = sum(len(cell.split()) for cell in cells)
     small = sum(cell[0].islower() for cell in cells)
     return words >= 2.8 * len(cells) and small > 0.4 * len(cells)
+
+
+def _is_code(table: Cells) -> bool:
+    """Whether most rows are lines of a program, whose words happen to be above each other."""
+    lines = [" ".join(filter(None, row)) for row in table]
+    return 2 * sum(_CODE.search(each) is not None for each in lines) > len(lines)
 
 
 def _is_rest(

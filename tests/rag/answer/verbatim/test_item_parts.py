@@ -1,0 +1,60 @@
+"""Items of lists: with what leads in to them, without what joins them, and the sentence of a long one that answers."""
+
+from __future__ import annotations
+
+from mainspring.rag.answer.verbatim import display, item_parts
+from mainspring.rag.answer.verbatim.extract import Passage, passages
+from mainspring.rag.search.hit import Hit
+from mainspring.rag.text.sentences import Kind
+from tests.rag.conftest import WordEmbedder
+
+
+def hit_of(text: str) -> Hit:
+    return Hit("c", "d", "vs", "a.md", text, 0, len(text), None, "", 1.0, 0.5, 1.0, 1, 1, "blob")
+
+
+def passage(document: str, text: str, before: str = "", kind: Kind = "item") -> Passage:
+    start = document.index(text)
+    return Passage(hit_of(document), text, start, start + len(text), kind, "", 1.0, 0.5, before)
+
+
+CARD = (
+    "A gift card cannot pay for:\n\n- subscription coffee, because it is paid for each month, and\n- other gift cards."
+)
+PORT = (
+    "- --port: tells the server to listen on the port given. A value of 0 tells it to pick an unused port, which it "
+    "then writes to its log where others may look for it. The default is 6566.\n"
+)
+
+
+def test_an_item_that_goes_on_from_its_lead_in_is_shown_with_it() -> None:
+    item = passage(CARD, "subscription coffee, because it is paid for each month, and", "A gift card cannot pay for:")
+    (piece,) = display.pieces([item], "Can I pay for the subscription with a gift card?")
+    assert piece.text == "A gift card cannot pay for: subscription coffee, because it is paid for each month [1]"
+    alone = passage("Bring:\n\n- Passport", "Passport", "Bring:")
+    assert [each.text for each in display.pieces([alone], "Bring what?")] == ["Passport [1]"]
+
+
+def test_a_long_item_is_shown_by_the_sentence_that_answers() -> None:
+    item = passage(PORT, PORT[2:].strip())
+    found = display.whole(item, "What is the default of --port?", {"d": PORT}, 90)
+    assert (found.text, PORT[found.start : found.end]) == ("The default is 6566.", "The default is 6566.")
+    assert [each.text for each in display.pieces([found], "?")] == ["--port: The default is 6566. [1]"]
+    # What the option does is in all of it.
+    assert display.whole(item, "What does --port do?", {"d": PORT}, 90) == item
+    assert item_parts.telling(passage(PORT, "The default is 6566."), "What is the default?") is None
+
+
+REPORT = "Tell the shift lead at once if you must report:\n\n- Fever\n- Open wounds\n\nAsk us."
+
+
+async def test_all_items_answer_what_their_lead_in_is_asked() -> None:
+    embedder = WordEmbedder()
+    question = "What must I report to the shift lead?"
+    vector = (await embedder.embed([question])).vectors[0]
+    hit = hit_of(REPORT)
+    ranked = await passages(question, [hit], [hit], {"d": REPORT}, embedder, vector)
+    assert ranked[0].text in ("Fever", "Open wounds")
+    found = display.whole(ranked[0], question, {"d": REPORT}, 90)
+    assert found.text == "Tell the shift lead at once if you must report:\n\n- Fever\n- Open wounds"
+    assert display.whole(ranked[0], "Must wounds be reported to the lead by mail?", {"d": REPORT}, 90).text == "Fever"
