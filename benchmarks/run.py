@@ -44,6 +44,7 @@ NOT_BENCHMARKS = {
 }
 # Shares and tokens alone, which a busy machine does not change.
 UNTIMED = {
+    "first_steps",
     "adapter_back",
     "near_misses",
     "confirmed_passages",

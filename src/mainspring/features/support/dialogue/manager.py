@@ -237,10 +237,8 @@ class Manager:
             if made is not None or not dialogue.tasks or dialogue.tasks[0] is not doing:
                 return made
         if task.check and doing.check is None:
-            late = {slot.name for slot in task.slots if slot.late}
-            asked = task.checked or tuple(doing.slots)
-            known = {name: value for name, value in doing.slots.items() if name in asked and name not in late}
-            return self._call(dialogue, task.check, "check", known)
+            asked = task.checked or [name for name in doing.slots if name not in {s.name for s in task.slots if s.late}]
+            return self._call(dialogue, task.check, "check", {name: doing.slots[name] for name in asked})
         if any(slot.name not in doing.slots for slot in task.slots):
             return self._step(dialogue, task)
         if task.confirm is not None and not doing.confirmed:
