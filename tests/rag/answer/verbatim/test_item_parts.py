@@ -33,6 +33,8 @@ def test_an_item_that_goes_on_from_its_lead_in_is_shown_with_it() -> None:
     assert piece.text == "A gift card cannot pay for: subscription coffee, because it is paid for each month [1]"
     alone = passage("Bring:\n\n- Passport", "Passport", "Bring:")
     assert [each.text for each in display.pieces([alone], "Bring what?")] == ["Passport [1]"]
+    name = passage("Install one:\n\n- mp3gain (MP3 only)", "mp3gain (MP3 only)", "Install one:")
+    assert [each.text for each in display.pieces([name], "Which one?")] == ["mp3gain (MP3 only) [1]"]
 
 
 def test_a_long_item_is_shown_by_the_sentence_that_answers() -> None:
@@ -40,6 +42,8 @@ def test_a_long_item_is_shown_by_the_sentence_that_answers() -> None:
     found = display.whole(item, "What is the default of --port?", {"d": PORT}, 90)
     assert (found.text, PORT[found.start : found.end]) == ("The default is 6566.", "The default is 6566.")
     assert [each.text for each in display.pieces([found], "?")] == ["--port: The default is 6566. [1]"]
+    cut = passage(PORT, PORT[2:].strip().removesuffix(" 6566."))
+    assert item_parts.telling(cut, "What is the default of --port?") is None
     # What the option does is in all of it.
     assert display.whole(item, "What does --port do?", {"d": PORT}, 90) == item
     assert item_parts.telling(passage(PORT, "The default is 6566."), "What is the default?") is None

@@ -24,6 +24,7 @@ from mainspring.rag.text.sentences import split
         ("The fees are:", "lead_in"),
         ("Sizes are in the library, so that you can use names like", "lead_in"),
         ("More information about how the shop makes clustering easy", "stub"),
+        ("[More information about clustering](https://a.example/cluster)", "stub"),
         ("For more information call 020 7946 0018.", "statement"),
         ("A further example of options can be seen in [options.md](https://a.example/options.md)", "stub"),
         ("class Style(Properties): defaults = {", "stub"),

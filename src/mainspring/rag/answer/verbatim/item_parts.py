@@ -14,12 +14,13 @@ from mainspring.rag.answer.verbatim.extract import Passage
 from mainspring.rag.text import sentences, terms
 
 _MOST_LEAD = 24
-# Shorter items are shown whole.
-_LONG = 30
+# Shorter items are shown whole, and shorter ones that begin in small letters are names.
+_LONG, _CLAUSE = 30, 5
 _MOST_LABEL = 12
+_CLOSING = " *_`\"'”’)]"
 _LABEL = re.compile(r"[^\n:]{1,120}?:(?=\s)")
 _DEFAULT = re.compile(r"\bdefaults?\b", re.IGNORECASE)
-_ITEM = re.compile(r"\n\s*(?:[-*+•◦▪–]|\(?\w{1,3}[.)])\s|\n[ \t]*\n")
+_ITEM = re.compile(r"\n[ \t]*(?:[-*+•◦▪–]|\(?\w{1,3}[.)])\s|\n[ \t]*\n")
 _JOINT = re.compile(r"(?:[,;]\s*(?:and|or)|[;,])\s*\Z")
 # A list answers if the line that leads in to it has this share of the question's words.
 _OVER = 0.75
@@ -31,8 +32,11 @@ def lead_in(passage: Passage) -> str:
     lead = passage.before.strip()
     if not lead.endswith(":") or len(lead.split()) > _MOST_LEAD or lead in passage.text:
         return ""
-    begins = passage.text.lstrip("*_`\"'“(")[:1]
-    return lead if begins.islower() or _is_part(passage) else ""
+    # "mp3gain (MP3 only)" is a name, and understood.
+    goes_on = passage.text.lstrip("*_`\"'“(")[:1].islower() and (
+        passage.words >= _CLAUSE or _JOINT.search(passage.text) is not None
+    )
+    return lead if goes_on or _is_part(passage) else ""
 
 
 def without_joint(shown: str, passage: Passage) -> str:
@@ -42,7 +46,7 @@ def without_joint(shown: str, passage: Passage) -> str:
 
 def telling(passage: Passage, question: str) -> Passage | None:
     """The only sentence of a long item that has what ``question`` asks for, under the item's label; None if there is
-    none, or more than one."""
+    none, or more than one, or if its chunk cuts it."""
     if passage.words <= _LONG or "\n\n" in passage.text:
         return None
     label = _LABEL.match(passage.text)
@@ -61,6 +65,8 @@ def telling(passage: Passage, question: str) -> Passage | None:
     if not asks_default and not terms.content(body[found[0].start : found[0].end]) & (asked - terms.content(label[0])):
         return None
     start, end = (label.end() + at for at in (found[0].start, found[0].end))
+    if not passage.text[start:end].rstrip(_CLOSING).endswith((".", "!", "?", "。")):
+        return None
     return replace(
         passage,
         text=passage.text[start:end],

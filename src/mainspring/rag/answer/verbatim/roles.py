@@ -75,6 +75,7 @@ _POINTER = re.compile(
     r"|(?:an?|more|some|other|further) (?:\w+ ){0,2}examples?\b[^.]{0,60}\bcan be (?:seen|found)\b[^@]{0,200}",
     re.IGNORECASE,
 )
+_LINK = re.compile(r"\[([^\[\]\n]{1,200})\](?:\([^()\s]{0,300}\)?)?")
 _OPENS = ("{", "(", "[", " =")
 _MAX_STUB_WORDS = 14
 _MAX_FORM = 400
@@ -116,7 +117,7 @@ def role_of(text: str, kind: str, *, alone: bool = False) -> Role:
         return "footer"
     if _LEADERS.search(body) or body.endswith(_OPENS):
         return "stub"
-    if len(words) <= _MAX_STUB_WORDS and (_STUB.fullmatch(body) or _POINTER.fullmatch(body)):
+    if len(words) <= _MAX_STUB_WORDS and (_STUB.fullmatch(body) or _POINTER.fullmatch(_LINK.sub(r"\1", body))):
         return "stub"
     if _is_numbered_title(body):
         return "heading"
