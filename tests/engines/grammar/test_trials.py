@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 import pytest_asyncio
 
-from mainspring.core.errors import InvalidSchema, RateLimited
+from mainspring.core.errors import EngineDied, InvalidSchema, RateLimited
 from mainspring.core.types import Grammar
 from mainspring.engines.grammar import child, trials
 from mainspring.engines.grammar.trials import GrammarTrial
@@ -99,6 +99,19 @@ async def test_one_whose_compiler_was_killed_before_is_tried_again(trial: Trial)
     assert await trial.does("first") == ""
     os.kill(trial.given("first")[0], signal.SIGKILL)
     assert await trial.does("next") == ""
+
+
+async def test_a_compiler_that_did_not_start_is_started_again_for_the_next_grammar(
+    trial: Trial, tmp_path: Path
+) -> None:
+    compiler = tmp_path / "compiler_under_test.py"
+    compiler.write_text("raise SystemExit('no memory')")
+    for _ in range(2):
+        with pytest.raises(EngineDied, match="no memory") as raised:
+            await trial.does("fine")
+        assert raised.value.retry_after
+    compiler.write_text(COMPILER)
+    assert await trial.does("fine") == ""
 
 
 async def test_a_death_is_a_refusal_for_a_while(trial: Trial) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from cachetools import LRUCache
 
-from mainspring.core.errors import EngineDied, InvalidSchema
+from mainspring.core.errors import EngineDied, InvalidSchema, ModelError
 from mainspring.core.types import Grammar
 from mainspring.engines.process.protocol import Message
 from mainspring.engines.process.restarts import RestartPolicy
@@ -29,6 +29,7 @@ CHILD = "mainspring.engines.grammar.child"
 _QUICK_S = 0.5
 _COMPILE_S = 5.0
 _START_S = 60.0
+_AGAIN_S = 5.0
 _REMEMBERED = 4096
 # That a grammar was too slow, or that its compiler died, may be the machine's fault.
 _DOUBTFUL_S = 300.0
@@ -59,8 +60,8 @@ class GrammarTrial:
     async def check(self, grammar: Grammar, tenant: str = "") -> None:
         """Return if the engine can compile ``grammar``; raise ``InvalidSchema`` if not, or if it takes too long.
 
-        Also raises ``RateLimited`` once the tenant's grammars took too long in all, and ``Overloaded``. That one was
-        too slow or that its compiler died is remembered for a while.
+        Also raises ``RateLimited`` once the tenant's grammars took too long in all, ``Overloaded``, and ``EngineDied``
+        if no compiler starts. That one was too slow or that its compiler died is remembered for a while.
         """
         key = hashlib.sha256(f"{grammar.kind}\0{grammar.source}".encode("utf-8", "replace")).digest()
         verdict = self._known(key)
@@ -142,7 +143,12 @@ class _Lane:
                 supervisor.kill()
 
     async def ready(self) -> Supervisor:
-        """The compiler, once it takes grammars. Raises ``EngineDied``, ``ModelError``."""
+        """The compiler, once it takes grammars. Raises ``EngineDied``."""
+        if self._supervisor is not None and self._supervisor.state == "failed":
+            # The machine may have been too busy, or short of memory: later grammars get a new one.
+            await self._supervisor.close()
+            self._supervisor = None
+        begun = self._supervisor is not None
         if self._supervisor is None:
             self._supervisor = Supervisor(
                 CHILD,
@@ -153,8 +159,11 @@ class _Lane:
                 start_timeout=_START_S,
                 policy=_POLICY,
             )
-            await self._supervisor.start()
-        await self._supervisor.ready(_START_S)
+        try:
+            await (self._supervisor.ready(_START_S) if begun else self._supervisor.start())
+        except ModelError as error:
+            remedy = "Try again; if it lasts, the server's log says why"
+            raise EngineDied(str(error), remedy=remedy, retry_after=_AGAIN_S) from error
         return self._supervisor
 
     async def close(self) -> None:
