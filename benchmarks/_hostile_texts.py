@@ -7,6 +7,7 @@ from each place: 20,000 digits once held a server for two minutes.
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -88,6 +89,11 @@ def _with_tool(text: str) -> dict[str, Any]:
     return {"model": MODEL, "max_tokens": 1, "messages": messages}
 
 
+def _name(text: str) -> str:
+    """A name of its own for each text."""
+    return f"q{zlib.crc32(text.encode())}"
+
+
 def _a2a(text: str) -> dict[str, Any]:
     parts = {"role": "user", "messageId": "m", "parts": [{"kind": "text", "text": text}]}
     return {"jsonrpc": "2.0", "id": 1, "method": "message/send", "params": {"message": parts}}
@@ -103,7 +109,7 @@ _Route = tuple[str, str, int, Callable[[str], dict[str, Any]]]
 
 def _routes() -> dict[str, _Route]:
     post, store = "POST", "/v1/vector_stores/STORE"
-    speech = {"model": "x", "voice": "alloy"}
+    speech = {"model": "tts-1", "voice": "alloy"}
     return {
         "a chat": (post, CHATS, LONG, partial(_said, MODEL)),
         "a chat, shorter": (post, CHATS, 20_000, partial(_said, MODEL)),
@@ -121,14 +127,14 @@ def _routes() -> dict[str, _Route]:
         "ranking": (
             post, "/v1/rerank", 8_000, lambda text: {"model": "x", "query": text, "documents": [text] * 4},
         ),
-        "a search": (post, f"{store}/search", 20_000, lambda text: {"query": text}),
+        "a search": (post, f"{store}/search", 8_000, lambda text: {"query": text}),
         "a search with all": (
             post, f"{store}/search", 4_000,
             lambda text: {"query": text, "highlights": True, "spelling": True, "summarize": True},
         ),
-        "what is similar": (post, f"{store}/similar", LONG, lambda text: {"text": text}),
+        "what is similar": (post, f"{store}/similar", 100_000, lambda text: {"text": text}),
         "moderation": (post, "/v1/moderations", LONG, lambda text: {"input": text}),
-        "a comment": (post, "/v1/feedback", LONG, lambda text: {"answer_id": "x", "rating": "up", "comment": text}),
+        "a comment": (post, "/v1/feedback", 10_000, lambda text: {"answer_id": "x", "rating": "up", "comment": text}),
         "a brief": (post, "/v1/content/articles", 2_000, lambda text: {"topic": text, "approval": True}),
         "a case": (post, "/v1/desk/cases", 20_000, lambda text: {"subject": "s", "body": text}),
         "an own mail": (post, "/v1/compose/personal", 20_000, lambda text: {"text": text}),
@@ -136,18 +142,18 @@ def _routes() -> dict[str, _Route]:
         "a memory": (post, "/v1/memories", 4_000, lambda text: {"text": text}),
         "a search of memories": (post, "/v1/memories/search", 4_000, lambda text: {"query": text}),
         "a judge": (
-            post, "/v1/judges/copied/run", LONG,
+            post, "/v1/judges/copied/run", 100_000,
             lambda text: {"items": [{"question": text, "answer": text, "passages": [text]}]},
         ),
         "a data set": (
-            post, "/v1/datasets/texts/versions", LONG,
+            post, "/v1/datasets/texts/versions", 40_000,
             lambda text: {"examples": [{"question": text, "reference": text}]},
         ),
-        "a prompt": (post, "/v1/prompts/texts/versions", LONG, lambda text: {"template": text}),
+        "a prompt": (post, "/v1/prompts/texts/versions", 200_000, lambda text: {"template": text}),
         "a prompt, filled": (
             post, "/v1/prompts/hostile/versions/1/render", LONG, lambda text: {"variables": {"a": text}},
         ),
-        "a query of the lake": (post, "/v1/lake/sql", 20_000, lambda text: {"query": f"SELECT {text}"}),
+        "a query of the lake": (post, "/v1/lake/sql", 20_000, lambda text: {"query": f"SELECT {text[:-7]}"}),
         "a translation": (post, "/v1/translate", 100_000, lambda text: {"text": text, "source": "en", "target": "fr"}),
         "a document translated": (
             post, "/v1/translate", 100_000,
@@ -165,7 +171,7 @@ def _routes() -> dict[str, _Route]:
             post, "/v1/code/actions", LONG, lambda text: {"action": "explain", "text": text, "language": "python"},
         ),
         "an agent": (
-            post, "/v1/agents", LONG, lambda text: {"definition": {"name": "texts", "instruction": text}},
+            post, "/v1/agents", 100_000, lambda text: {"definition": {"name": _name(text), "instruction": text}},
         ),
         "an agent's brief": (
             post, "/v1/agents/draft", 2_000, lambda text: {"company": "c", "role": "r", "scope": text, "model": MODEL},
@@ -176,7 +182,7 @@ def _routes() -> dict[str, _Route]:
         ),
         "speech": (post, "/v1/audio/speech", LONG, lambda text: {**speech, "input": text}),
         "a picture": (post, "/v1/images/generations", 32_000, lambda text: {"prompt": text}),
-        "a rule of review": (post, "/v1/review/queues", 50_000, lambda text: {"name": "q", "guideline": text}),
+        "a rule of review": (post, "/v1/review/queues", 50_000, lambda text: {"name": _name(text), "guideline": text}),
         "a2a": (post, "/a2a", LONG, _a2a),
         "mcp": (post, "/mcp", LONG, _mcp),
     }  # fmt: skip

@@ -64,6 +64,7 @@ PIECES = (
         "order LS-2 ",
         "and ",
     ),
+    *("aA1-", "A-", "1-", "=", "::", "<", "e\u0301", "a.b@c.", "Ann Lee ", "  \n", "\r\n", "> ", "|\n", "/", "~~~"),
 )
 SHORT, LONG, MOST = 500, 4_000, 20
 """Eight times the text may take twenty times as long; a square takes sixty-four times."""

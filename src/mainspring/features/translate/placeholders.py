@@ -28,7 +28,7 @@ _KEPT = re.compile(
     re.VERBOSE,
 )
 _NAMED = re.compile(
-    r"(?<![\w<])[A-ZÀ-Þ][\w'’-]*[a-zà-ÿ][\w-]*(?:\s+[A-ZÀ-Þ][\w-]*[a-zà-ÿ][\w-]*)*|(?<![\w<])[A-Z]{2,}(?!\w)"
+    r"(?<![\w<])[A-ZÀ-Þ][\w'’-]{0,80}[a-zà-ÿ][\w-]*(?:\s+[A-ZÀ-Þ][\w-]*[a-zà-ÿ][\w-]*)*|(?<![\w<])[A-Z]{2,}(?!\w)"
 )
 _COMMON = frozenset(
     "monday tuesday wednesday thursday friday saturday sunday january february march april may june july august "

@@ -79,6 +79,8 @@ _STATES = dict(
 """States of the USA as addresses have them."""
 # More names are a text that was pasted; each is looked for in each passage.
 _MOST_NAMES = 100
+_LONGEST = 200
+"""Characters of a name that an expression is made for."""
 _SQUASH = re.compile(r"[\W_]+")
 
 
@@ -199,10 +201,11 @@ def _words(text: str) -> dict[str, list[int]]:
 
 
 def exact(text: str, identifier: str) -> bool:
-    """Whether ``text`` contains ``identifier`` as a word of its own, in any case."""
-    if len(identifier) > len(text):
-        # An expression of thousands of characters would be made for each text.
-        return False
+    """Whether ``text`` contains ``identifier`` as a word of its own, in any case; a very long one anywhere, as it
+    is written."""
+    if len(identifier) > _LONGEST:
+        # An expression of thousands of characters takes its time, and more so in any case.
+        return identifier in text
     return re.search(rf"(?<![\w-]){re.escape(identifier)}(?![\w]|-\w)", text, re.IGNORECASE) is not None
 
 

@@ -257,23 +257,29 @@ def within(row: Row, question: str) -> float:
     """1 if a value of ``question`` is within a range in a cell of the row, -1 if it is outside of all ranges, 0 without
     ranges."""
     found = 0.0
-    for value in of_question(question):
-        amount = _number(value.amount)
-        if amount is None:
-            continue
-        for cell in (row.key, *row.cells):
-            if (
-                _NUMERIC.fullmatch(cell.value)
-                and cell is row.key
-                and terms.content(cell.name) & terms.content(question)
-            ):
+    amounts = [(value, amount) for value in of_question(question) if (amount := _number(value.amount)) is not None]
+    cells = (row.key, *row.cells) if amounts else ()
+    counted = [
+        bool(_NUMERIC.fullmatch(cell.value))
+        and cell is row.key
+        and bool(terms.content(cell.name) & terms.content(question))
+        for cell in cells
+    ]
+    said = [values(cell.value) for cell in cells]
+    ranges: dict[tuple[int, object], tuple[float | None, float | None]] = {}
+    for value, amount in amounts:
+        for place, cell in enumerate(cells):
+            if counted[place]:
                 # "Failures per day: 10" is the row of "fails ten times a day" alone.
                 found = max(found, 1.0) if _number(cell.value.replace(",", "")) == amount else min(found, -1.0)
                 if found == 1.0:
                     return found
                 continue
-            bounds = [_number(each.amount) for each in values(cell.value) if each.key == value.key]
-            low, high = _range(f"{cell.name} {cell.value}", [each for each in bounds if each is not None])
+            if (place, value.key) not in ranges:
+                bounds = [_number(each.amount) for each in said[place] if each.key == value.key]
+                kept = [each for each in bounds if each is not None]
+                ranges[place, value.key] = _range(f"{cell.name} {cell.value}", kept)
+            low, high = ranges[place, value.key]
             if low is None and high is None:
                 continue
             if (low is None or amount >= low) and (high is None or amount <= high):

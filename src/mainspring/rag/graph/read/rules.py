@@ -17,7 +17,7 @@ from mainspring.rag.graph.read.name_rules import FoundName, names, pronoun, titl
 from mainspring.rag.query import acronyms
 from mainspring.rag.text import sentences
 
-_TITLE = re.compile(r"\s*([^\n]{2,100})\n\s*\n")
+_TITLE = re.compile(r"\s*+([^\n]{2,100})\n[^\S\n]*+\n")
 _MARKS = re.compile(r"[.!?;:]$")
 _ALSO = re.compile(
     r"\s*+(?:,|\()\s*+(?:(?:also|better|formerly|previously|originally|commonly|usually|or simply|known|now)\s*+)?"
