@@ -108,29 +108,41 @@ async def unproven(system: System, answer: Answer) -> tuple[str, ...]:
     if answer.answered is False:
         return ()
     documents = {each.document_id: each for each in await system.library.documents(system.local, COLLECTION)}
-    wrong = []
+    wrong, texts = [], []
     for citation in answer.citations:
         stored = (await system.stores.blobs.get(documents[citation.document_id].text_blob)).decode()
+        texts.append(stored)
         if stored[citation.start : citation.end] != citation.quote:
             wrong.append(citation.quote)
     # What is said of missing.parts is said by the system, of the question, and is no sentence of a document.
     notes = [f"The documents do not say: {missing.part}" for missing in answer.missing]
-    return (*wrong, *uncovered(answer.text, answer.citations, notes))
+    return (*wrong, *uncovered(answer.text, answer.citations, notes, texts))
 
 
-def uncovered(text: str, citations: Sequence[Citation], notes: Sequence[str] = ()) -> list[str]:
-    """The pieces of ``text`` that are neither a quote of a citation, nor a marker such as ``[1]``, nor in ``notes``.
+def uncovered(
+    text: str, citations: Sequence[Citation], notes: Sequence[str] = (), texts: Sequence[str] = ()
+) -> list[str]:
+    """The pieces of ``text`` that are neither a quote of a citation, nor a marker such as ``[1]``, nor in ``notes``,
+    nor a line in one of the cited ``texts`` that leads in to a quote.
 
-    Values in bold are read without their marks. Of a row some cells may be shown: its words are the quote's, in order.
+    Values in bold are read without their marks, lines as one. Of a row some cells may be shown: its words are the
+    quote's, in order.
     """
     lines = text.replace("**", "").split("\n")
-    text = "\n".join(line for line in lines if line not in notes)
-    quotes = [citation.quote.replace("**", "") for citation in citations]
+    text = _one_line("\n".join(line for line in lines if line not in notes))
+    quotes = [_one_line(citation.quote.replace("**", "")) for citation in citations]
+    leads = _one_line("\n".join(texts))
     for quote in sorted(quotes, key=len, reverse=True):
         text = text.replace(quote, "\0")
     rows = [quote for quote in quotes if " | " in quote]
     pieces = [piece.strip() for piece in _MARKER.sub("\0", text).split("\0")]
+    pieces = [piece for piece in pieces if not (piece.endswith(":") and piece in leads)]
     return [piece for piece in pieces if re.search(r"\w", piece) and not any(_of_row(piece, row) for row in rows)]
+
+
+def _one_line(text: str) -> str:
+    """``text`` with the breaks at which its source was wrapped read as spaces."""
+    return " ".join(text.split())
 
 
 def _of_row(piece: str, row: str) -> bool:

@@ -53,3 +53,14 @@ def test_a_value_in_bold_and_cells_of_a_row_are_quoted() -> None:
     assert uncovered("Grinders: In a shop **45 weeks** [1]", [cited(row)]) == ["Grinders: In a shop 45 weeks"]
     table = "| What was bought | Online, UK |  |\n| --- | --- | --- |\n| Grinders | 45 days | [1] |"
     assert uncovered(table, [cited(row)]) == []
+
+
+def test_a_line_that_leads_in_to_a_quote_must_stand_in_the_document() -> None:
+    text = "It cannot pay for: gift cards [1]"
+    quotes = [cited("gift cards")]
+    assert uncovered(text, quotes, texts=["It cannot\npay for:\n\n- gift cards"]) == []
+    assert uncovered(text, quotes, texts=["It may pay for:\n\n- gift cards"]) == ["It cannot pay for:"]
+
+
+def test_a_sentence_that_its_source_wraps_is_covered() -> None:
+    assert uncovered("Within 30 days of the order. [1]", [cited("Within 30 days\nof the order.")]) == []

@@ -29,7 +29,10 @@ PORT = (
 
 def test_an_item_that_goes_on_from_its_lead_in_is_shown_with_it() -> None:
     item = passage(CARD, "subscription coffee, because it is paid for each month, and", "A gift card cannot pay for:")
-    (piece,) = display.pieces([item], "Can I pay for the subscription with a gift card?")
+    question = "Can I pay for the subscription with a gift card?"
+    item = display.whole(item, question, {"d": CARD}, 60)
+    assert item.text == CARD[item.start : item.end] == "subscription coffee, because it is paid for each month"
+    (piece,) = display.pieces([item], question)
     assert piece.text == "A gift card cannot pay for: subscription coffee, because it is paid for each month [1]"
     alone = passage("Bring:\n\n- Passport", "Passport", "Bring:")
     assert [each.text for each in display.pieces([alone], "Bring what?")] == ["Passport [1]"]

@@ -112,7 +112,7 @@ def whole(passage: Passage, question: str, texts: Mapping[str, str], room: int) 
             grown = _span(passage, text, start, passage.end)
     elif passage.kind == "sentence":
         grown = _completed(passage, text)
-    return grown if grown.words <= max(room, passage.words) else passage
+    return item_parts.without_joint(grown if grown.words <= max(room, passage.words) else passage)
 
 
 def grown(chosen: Sequence[Passage], question: str, texts: Mapping[str, str], words: int) -> list[Passage]:
@@ -224,7 +224,7 @@ def _prose(passage: Passage, question: str, number: int, title: str = "") -> Sho
         cells = [cell.strip() for cell in passage.text.split("|") if cell.strip()]
         first = cells[:1] if rows.keyed(passage.text) else []
         shown = readable(": ".join([*first, "; ".join(cells[len(first) :])]), question)
-    shown, lead = item_parts.without_joint(shown, passage), item_parts.lead_in(passage)
+    lead = item_parts.lead_in(passage)
     more, under = " …" if _is_cut(passage) else "", f"{readable(title, question)}: " if title else ""
     under += f"{readable(unwrapped(lead), question)} " if lead else ""
     return ShownPiece(f"{under}{bold(shown, question)}{more} [{number}]", (passage,), block)
@@ -234,6 +234,8 @@ def _is_cut(passage: Passage) -> bool:
     """Whether what follows ``passage`` in its line belongs to it."""
     rest = passage.hit.text[max(0, passage.end - passage.hit.start) :]
     goes_on = rest.split("\n", 1)[0].strip(" |*_`\"'”’)")
+    if passage.kind == "item" and item_parts.is_joint(goes_on):
+        return False
     return bool(goes_on) and passage.text.rstrip(_CLOSING)[-1:] not in ".!?…:。！？"
 
 

@@ -21,7 +21,7 @@ _CLOSING = " *_`\"'”’)]"
 _LABEL = re.compile(r"[^\n:]{1,120}?:(?=\s)")
 _DEFAULT = re.compile(r"\bdefaults?\b", re.IGNORECASE)
 _ITEM = re.compile(r"\n[ \t]*(?:[-*+•◦▪–]|\(?\w{1,3}[.)])\s|\n[ \t]*\n")
-_JOINT = re.compile(r"(?:[,;]\s*(?:and|or)|[;,])\s*\Z")
+_JOINT = re.compile(r"(?:[,;][ \t]*(?:and|or)|[;,])[ \t]*$", re.MULTILINE)
 # A list answers if the line that leads in to it has this share of the question's words.
 _OVER = 0.75
 
@@ -33,15 +33,22 @@ def lead_in(passage: Passage) -> str:
     if not lead.endswith(":") or len(lead.split()) > _MOST_LEAD or lead in passage.text:
         return ""
     # "mp3gain (MP3 only)" is a name, and understood.
-    goes_on = passage.text.lstrip("*_`\"'“(")[:1].islower() and (
-        passage.words >= _CLAUSE or _JOINT.search(passage.text) is not None
-    )
+    joined = _JOINT.match(passage.hit.text, max(0, passage.end - passage.hit.start)) is not None
+    goes_on = passage.text.lstrip("*_`\"'“(")[:1].islower() and (passage.words >= _CLAUSE or joined)
     return lead if goes_on or _is_part(passage) else ""
 
 
-def without_joint(shown: str, passage: Passage) -> str:
-    """``shown`` without what joins an item to the next one of its list (", and")."""
-    return _JOINT.sub("", shown) if passage.kind == "item" and "\n" not in passage.text.strip() else shown
+def without_joint(passage: Passage) -> Passage:
+    """``passage``, an item, without what joins it to the next one of its list (", and")."""
+    joint = _JOINT.search(passage.text) if passage.kind == "item" and "\n" not in passage.text.strip() else None
+    if joint is None or not joint.start():
+        return passage
+    return replace(passage, text=passage.text[: joint.start()], end=passage.start + joint.start())
+
+
+def is_joint(rest: str) -> bool:
+    """Whether ``rest``, what follows an item in its line, only joins it to the next one."""
+    return _JOINT.fullmatch(rest) is not None
 
 
 def telling(passage: Passage, question: str) -> Passage | None:
