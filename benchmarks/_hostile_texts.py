@@ -108,8 +108,11 @@ _Route = tuple[str, str, int, Callable[[str], dict[str, Any]]]
 
 
 def _routes() -> dict[str, _Route]:
+    return _of_models() | _of_features()
+
+
+def _of_models() -> dict[str, _Route]:
     post, store = "POST", "/v1/vector_stores/STORE"
-    speech = {"model": "tts-1", "voice": "alloy"}
     return {
         "a chat": (post, CHATS, LONG, partial(_said, MODEL)),
         "a chat, shorter": (post, CHATS, 20_000, partial(_said, MODEL)),
@@ -134,6 +137,13 @@ def _routes() -> dict[str, _Route]:
         ),
         "what is similar": (post, f"{store}/similar", 100_000, lambda text: {"text": text}),
         "moderation": (post, "/v1/moderations", LONG, lambda text: {"input": text}),
+    }  # fmt: skip
+
+
+def _of_features() -> dict[str, _Route]:
+    post = "POST"
+    speech = {"model": "tts-1", "voice": "alloy"}
+    return {
         "a comment": (post, "/v1/feedback", 10_000, lambda text: {"answer_id": "x", "rating": "up", "comment": text}),
         "a brief": (post, "/v1/content/articles", 2_000, lambda text: {"topic": text, "approval": True}),
         "a case": (post, "/v1/desk/cases", 20_000, lambda text: {"subject": "s", "body": text}),

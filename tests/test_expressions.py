@@ -105,6 +105,7 @@ MADE: dict[str, str] = {
     "features.support.script.readers:reason": "in TABLES",
     "features.support.script.readers:problem": "in TABLES",
     "features.support.script.readers:address": "a postcode, and space within it",
+    "features.support.script.readers:own_postcode": "a postcode, and space within it",
     "features.support.shop.warranty:part_of": "in TABLES",
     "guards.detect.pii:search": "timed below",
     "guards.rules.rewrite:_terms": "terms word for word",
