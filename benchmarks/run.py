@@ -44,26 +44,10 @@ NOT_BENCHMARKS = {
 }
 # Shares and tokens alone, which a busy machine does not change.
 UNTIMED = {
-    "first_steps",
-    "adapter_back",
-    "near_misses",
-    "confirmed_passages",
-    "reader",
-    "support_check",
-    "chat_tuning",
-    "insights",
-    "tool_choice",
-    "tool_choice_parallel",
-    "context_positions",
-    "context_tiers",
-    *("support_dialogues_fresh", "support_dialogues_third"),
-    "tool_examples",
-    "support",
-    "written_checks",
-    "scaling",
-    "routing_cost",
-    "routing_at_hand",
-    "cost_anomalies",
+    *("adapter_back", "near_misses", "confirmed_passages", "reader", "support_check", "chat_tuning", "first_steps"),
+    *("three_stages", "pretraining", "improve_steps", "insights", "written_checks", "scaling", "routing_cost"),
+    *("tool_choice", "tool_choice_parallel", "tool_examples", "context_positions", "context_tiers", "code_complete"),
+    *("support", "support_dialogues_fresh", "support_dialogues_third", "routing_at_hand", "cost_anomalies"),
 }
 LIMIT_S = 2400.0
 # Path below the folder, what it is, GitHub repository that it was taken from, licence seen there.
