@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -133,15 +133,14 @@ class Building:
         before = next(iter(await self.builds.finished(tenant)), None)
         since = 0.0 if before is None else before.created_at
         funnel = Funnel(options, since)
-        stage = await asyncio.to_thread(Stage, self._home / "lake" / UNFINISHED / build.id)
-        dropped = _Dropped()
+        stage = await asyncio.to_thread(Stage, self._home / "lake" / UNFINISHED / build.id, DROPPED)
         try:
-            await self._rows(lease, files, options, funnel, stage, dropped, progress)
+            await self._rows(lease, files, options, funnel, stage, progress)
             progress("compare", 0, 1)
-            kept = await asyncio.to_thread(_compare, stage, options, funnel, dropped)
+            kept = await asyncio.to_thread(_compare, stage, options, funnel)
             progress("compare", 1, 1)
             _check(lease)
-            made = await asyncio.to_thread(self._write, build, stage, kept, dropped, funnel, progress, since)
+            made = await asyncio.to_thread(self._write, build, stage, kept, funnel, progress, since)
         finally:
             await asyncio.to_thread(stage.remove)
         return await self._commit(build, lease, seen, made, funnel.report())
@@ -153,12 +152,11 @@ class Building:
         options: BuildSettings,
         funnel: Funnel,
         stage: Stage,
-        dropped: _Dropped,
         progress: Progress,
     ) -> None:
         total, done, at = sum(each.rows for each in files), 0, 0
         async for batch in runners.run(self._runner, self._storage, self._home, files, options):
-            await asyncio.to_thread(_take, batch, funnel, stage, dropped)
+            await asyncio.to_thread(_take, batch, funnel, stage)
             done, at = done + batch.num_rows, at + 1
             progress("steps", done, max(total, done))
             if at % _EXTEND_EVERY == 0:
@@ -170,7 +168,6 @@ class Building:
         build: Build,
         stage: Stage,
         kept: cross_row_steps.Mask,
-        dropped: _Dropped,
         funnel: Funnel,
         progress: Progress,
         since: float,
@@ -190,9 +187,9 @@ class Building:
 
             part = Partition(build.tenant, "ready", build.id, date, groups)
             made.append(part.write(self._storage, ready_schema(), batches()))
-        for groups, rows in dropped.rows.items():
+        for groups in sorted(stage.dropped.groups):
             part = Partition(build.tenant, "dropped", build.id, date, groups)
-            made.append(part.write_rows(self._storage, DROPPED, rows))
+            made.append(part.write(self._storage, DROPPED, stage.dropped.of(groups)))
         at = stage.at[kept]
         funnel.ready(verdicts, time.time() - at[at > since])
         return made
@@ -237,19 +234,7 @@ def _check(lease: Lease) -> None:
         raise Conflict("another process has taken the build over", remedy="Wait until it has ended")
 
 
-class _Dropped:
-    """Rows that were dropped, by the groups that they are of."""
-
-    def __init__(self) -> None:
-        self.rows: dict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
-
-    def add(self, batch: pa.RecordBatch) -> None:
-        """Rows with their step and reason."""
-        for row in batch.select(DROPPED.names).to_pylist():
-            self.rows[tuple(row["groups"] or ())].append(row)
-
-
-def _take(batch: pa.RecordBatch, funnel: Funnel, stage: Stage, dropped: _Dropped) -> None:
+def _take(batch: pa.RecordBatch, funnel: Funnel, stage: Stage) -> None:
     funnel.seen(batch)
     steps = batch.column("step").to_pylist()
     mask = np.array([not step for step in steps])
@@ -257,13 +242,13 @@ def _take(batch: pa.RecordBatch, funnel: Funnel, stage: Stage, dropped: _Dropped
         stage.add(batch.filter(pa.array(mask)))
     if not mask.all():
         gone = batch.filter(pa.array(~mask))
-        dropped.add(gone)
+        stage.dropped.add({name: gone.column(name) for name in DROPPED.names})
         names = ("step", "reason", "answer_id")
         for step, reason, answer_id in zip(*(gone.column(name).to_pylist() for name in names), strict=True):
             funnel.dropped(step, reason, answer_id)
 
 
-def _compare(stage: Stage, options: BuildSettings, funnel: Funnel, dropped: _Dropped) -> cross_row_steps.Mask:
+def _compare(stage: Stage, options: BuildSettings, funnel: Funnel) -> cross_row_steps.Mask:
     """Which rows stay, of those that the steps have left."""
     kept = np.ones(stage.count, bool)
     order = np.lexsort((stage.exact[:, 1], stage.exact[:, 0], stage.at)).astype(np.int64)
@@ -286,22 +271,25 @@ def _compare(stage: Stage, options: BuildSettings, funnel: Funnel, dropped: _Dro
             gone[row] = "balance", reason
             kept[row] = False
     funnel.compared(stage.at, [row for row, (step, _) in gone.items() if step.endswith("_duplicates")])
-    _tell(stage, gone, funnel, dropped)
+    _tell(stage, gone, funnel)
     return kept
 
 
-def _tell(stage: Stage, gone: dict[int, tuple[str, str]], funnel: Funnel, dropped: _Dropped) -> None:
+def _tell(stage: Stage, gone: dict[int, tuple[str, str]], funnel: Funnel) -> None:
     if not gone:
         return
     marked = np.zeros(stage.count, bool)
     marked[list(gone)] = True
     for place, batch in stage.batches():
-        for offset in np.flatnonzero(marked[place : place + batch.num_rows]):
-            step, reason = gone[place + int(offset)]
-            row = batch.slice(int(offset), 1).select([name for name in DROPPED.names if name in batch.schema.names])
-            (found,) = row.to_pylist()
-            dropped.rows[tuple(found["groups"] or ())].append({**found, "step": step, "reason": reason})
-            funnel.dropped(step, reason, found["answer_id"])
+        rows = np.flatnonzero(marked[place : place + batch.num_rows])
+        if not len(rows):
+            continue
+        found = batch.take(pa.array(rows))
+        steps, reasons = zip(*(gone[place + int(row)] for row in rows), strict=True)
+        known = {name: found.column(name) for name in DROPPED.names if name in found.schema.names}
+        stage.dropped.add({**known, "step": steps, "reason": reasons})
+        for step, reason, answer_id in zip(steps, reasons, found.column("answer_id").to_pylist(), strict=True):
+            funnel.dropped(step, reason, answer_id)
 
 
 def stage_groups(stage: Stage, kept: cross_row_steps.Mask) -> set[tuple[str, ...]]:

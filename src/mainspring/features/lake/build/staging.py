@@ -7,6 +7,7 @@ import shutil
 from array import array
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -30,12 +31,46 @@ class Codes:
         return self._codes.setdefault(name or "", len(self._codes) - 1)
 
 
-class Stage:
-    """Rows that the steps have left, in a folder that goes with it."""
+class StagedDrops:
+    """Rows that were dropped, in a file: there may be as many as of those that stay."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        self._path = path
+        self._schema = schema
+        private_files.file(path)
+        self._writer = pq.ParquetWriter(path, schema, compression="zstd")
+        self.groups: set[tuple[str, ...]] = set()
+
+    def add(self, columns: Mapping[str, Any]) -> None:
+        """Rows, as a column of values or an Arrow array for each name of the schema."""
+        made = pa.table([_typed(columns[field.name], field.type) for field in self._schema], schema=self._schema)
+        self.groups.update(tuple(each or ()) for each in made.column("groups").to_pylist())
+        self._writer.write_table(made)
+
+    def of(self, groups: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
+        """The rows of these groups, once no further ones come."""
+        self._writer.close()
+        with pq.ParquetFile(self._path) as file:
+            for batch in file.iter_batches():
+                mask = [tuple(each or ()) == groups for each in batch.column("groups").to_pylist()]
+                yield batch.filter(pa.array(mask))
+
+    def close(self) -> None:
+        """No further rows come."""
+        self._writer.close()
+
+
+def _typed(values: Any, kind: pa.DataType) -> Any:
+    return values.cast(kind) if isinstance(values, pa.Array) else pa.array(values, kind)
+
+
+class Stage:
+    """Rows that the steps have left, in a folder that goes with it, and those that were ``dropped``."""
+
+    def __init__(self, folder: Path, dropped: pa.Schema) -> None:
         self._folder = folder
         private_files.folder(folder)
+        self.dropped = StagedDrops(folder / "dropped.parquet", dropped)
         for name in ("rows.parquet", "minhash"):
             private_files.file(folder / name)
         self._writer = pq.ParquetWriter(folder / "rows.parquet", ready_schema(), compression="zstd")
@@ -96,6 +131,7 @@ class Stage:
 
     def remove(self) -> None:
         """Delete the folder."""
+        self.dropped.close()
         self._writer.close()
         self._minhash.close()
         shutil.rmtree(self._folder, ignore_errors=True)

@@ -82,13 +82,17 @@ def _mixed(part: NDArray[np.uint32]) -> NDArray[np.uint64]:
 
 def _settled(found: Ints, rows: Ints) -> Ints:
     """A row that is like a dropped one counts as like the row that stays in its place."""
-    place = {int(row): at for at, row in enumerate(rows)}
-    for at in np.flatnonzero(found != NONE):
-        earlier = int(found[at])
-        while (above := int(found[place[earlier]])) != NONE:
-            earlier = above
-        found[at] = earlier
-    return found
+    if not len(rows):
+        return found
+    place = np.empty(int(rows.max()) + 1, np.int64)
+    place[rows] = np.arange(len(rows))
+    while True:
+        like = np.flatnonzero(found != NONE)
+        above = found[place[found[like]]]
+        if (above == NONE).all():
+            return found
+        further = above != NONE
+        found[like[further]] = above[further]
 
 
 def _take(gone: dict[int, str], left: Mask, rows: Ints, reason: str) -> None:
