@@ -6,6 +6,7 @@ whatever order rows came in.
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Callable
 from functools import partial
 
@@ -17,6 +18,9 @@ from mainspring.features.lake.steps.options import Balance
 Mask = NDArray[np.bool_]
 Ints = NDArray[np.int64]
 NONE = -1
+_IN_ORDER = 65_536
+# The system maps some hundred KB around each row that is read anywhere.
+_ANYWHERE = 32
 
 
 def exact_duplicates(exact: NDArray[np.uint64]) -> Ints:
@@ -37,19 +41,24 @@ def near_duplicates(minhash: NDArray[np.uint32], rows: Ints, similar: float, ban
     found = np.full(len(rows), NONE, np.int64)
     width = minhash.shape[1] // bands
     for band in range(bands):
-        part = np.ascontiguousarray(minhash[rows, band * width : (band + 1) * width])
-        keys = _mixed(part)
+        every = np.empty(len(minhash), np.uint64)
+        for start in range(0, len(minhash), _IN_ORDER):
+            some = slice(start, start + _IN_ORDER)
+            every[some] = _mixed(np.ascontiguousarray(minhash[some, band * width : (band + 1) * width]))
+            _release(minhash)
+        keys = every[rows]
         order = np.argsort(keys, kind="stable")
         ordered = keys[order]
         begins = np.concatenate(([True], ordered[1:] != ordered[:-1]))
         firsts = order[np.maximum.accumulate(np.where(begins, np.arange(len(order)), 0))]
         # In a stable order the first of equal keys is the earliest row.
         check = np.flatnonzero((firsts != order) & (found[order] == NONE))
-        for start in range(0, len(check), 65_536):
-            places = check[start : start + 65_536]
+        for start in range(0, len(check), _ANYWHERE):
+            places = check[start : start + _ANYWHERE]
             one, other = order[places], firsts[places]
             agree = (minhash[rows[one]] == minhash[rows[other]]).mean(axis=1) >= similar
             found[one[agree]] = rows[other[agree]]
+            _release(minhash)
     return _settled(found, rows)
 
 
@@ -69,6 +78,12 @@ def balance(kept: Mask, keys: dict[str, Ints], limits: Balance) -> dict[int, str
 
 def _same(most: int, _: int) -> int:
     return most
+
+
+def _release(minhash: NDArray[np.uint32]) -> None:
+    """Give back what was read of a memory map: it would be as much as all rows have."""
+    if isinstance(minhash.base, mmap.mmap):
+        minhash.base.madvise(mmap.MADV_DONTNEED)
 
 
 def _mixed(part: NDArray[np.uint32]) -> NDArray[np.uint64]:
