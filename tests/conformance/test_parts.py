@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import email.message
 import json
 from collections.abc import AsyncIterator, Sequence
@@ -10,10 +11,12 @@ from typing import Any, cast
 import pytest
 
 from mainspring.core import plugins
+from mainspring.core.errors import MainspringError
 from mainspring.core.settings import ModelsSettings, RagSettings, Settings
 from mainspring.core.types import Responder
 from mainspring.engines import builtin
 from mainspring.engines.base import Embedder, Reranker
+from mainspring.engines.catalogue.pull import Puller
 from mainspring.engines.chat.responder import ModelResponder
 from mainspring.engines.scripted import ScriptedEngine
 from mainspring.evaluation.scorers import Scorer
@@ -204,7 +207,12 @@ class TestCrossEncoder(RerankerSuite):
     async def reranker(self) -> AsyncIterator[Reranker]:
         from mainspring.engines.encode.reranker import CrossEncoder
 
-        made = builtin.reranker(Settings(models=ModelsSettings(reranker="ms-marco-minilm-l12-v2-int8")))
+        settings = Settings(models=ModelsSettings(reranker="ms-marco-minilm-l12-v2-int8"))
+        try:
+            await asyncio.to_thread(Puller(settings).pull, settings.models.reranker)
+        except MainspringError as error:
+            pytest.skip(f"the cross-encoder cannot be had here: {error}")
+        made = builtin.reranker(settings)
         assert isinstance(made, CrossEncoder)
         await made.start()
         yield made
