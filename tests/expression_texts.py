@@ -80,7 +80,7 @@ def _said(code: Any, value: Any) -> str:
     if code is codes.IN:
         return next((each for each in _PLAIN if _taken(value, each)), "") or _first(value)
     if code in _REPEATS:
-        return _sample(value[2]) * min(max(value[0], 1), 20)
+        return _sample(value[2]) * min(max(int(value[0]), 1), 20)
     if code is codes.BRANCH:
         return _sample(value[1][0])
     inner = _within(code, value)
@@ -132,7 +132,9 @@ def told(root: Path, modules: tuple[str, ...]) -> Iterator[Written]:
     for module in modules:
         tree = ast.parse((root / f"{module.replace('.', '/')}.py").read_text(encoding="utf-8"))
         for node in ast.walk(tree):
-            text = _text(node) if isinstance(node, ast.Constant | ast.JoinedStr) else None
+            if not isinstance(node, ast.Constant | ast.JoinedStr):
+                continue
+            text = _text(node)
             if text and "\\" in text:
                 try:
                     yield Written(f"{module}:{node.lineno}", re.compile(text, re.IGNORECASE), True)
