@@ -204,6 +204,7 @@ def _anywhere(name: str) -> bool:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_no_expression_takes_the_square_of_a_text() -> None:
     every = [(name.rpartition(":")[0], each, _anywhere(name)) for name, each in expressions()]
     found = {
