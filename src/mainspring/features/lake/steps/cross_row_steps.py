@@ -82,7 +82,8 @@ def _same(most: int, _: int) -> int:
 
 def _release(minhash: NDArray[np.uint32]) -> None:
     """Give back what was read of a memory map: it would be as much as all rows have."""
-    if isinstance(minhash.base, mmap.mmap):
+    # Windows has no such advice.
+    if isinstance(minhash.base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
         minhash.base.madvise(mmap.MADV_DONTNEED)
 
 
