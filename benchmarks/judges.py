@@ -8,13 +8,14 @@ QAGS' (an article and a summary), USR's (a fact and a turn of a dialogue) and th
 an answer that was made right or wrong). Each set is in an order drawn once; a slow judge sees its first part, and n
 says how much. Nothing was tuned on these sets. A set with attacks has answers that are wrong, each with ten fixed
 instructions to the judge. ``--minutes`` are for each group of judges; ``--keep`` keeps scores, so that a further run
-goes on.
+goes on. ``--only`` measures some judges, and keeps the rows of the others as they were.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from typing import Any
 import _judged_sets as sets
 import _judging_runs as runs
 from _library import data
-from _report import Figure, report, skip
+from _report import RESULTS, Figure, report, skip
 from mainspring.features.judges.figures import published
 from mainspring.features.judges.figures.published import share
 
@@ -35,6 +36,7 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (LARGE, tuple(f"preference@{LARGE}={each}:100" for each in sets.PAIRS)),
     (LARGE, tuple(f"faithfulness@{LARGE}={each}:100" for each in ("ares", "usr", "qags", "ares+attacks"))),
 )
+JUDGES = tuple(dict.fromkeys(each.partition("=")[0] for _, wanted in GROUPS for each in wanted))
 FEWEST = 10
 
 
@@ -99,14 +101,24 @@ def obeyed(judge: str, name: str, keep: Path) -> dict[str, Figure]:
 async def main(arguments: argparse.Namespace) -> None:
     if not sets.drawn("qags", data("").resolve()):
         skip("there are no files of people's labels")
-    for chat, wanted in () if arguments.report else GROUPS:
-        await runs.score_all(wanted, chat, arguments.keep, arguments.minutes)
+    groups = [(chat, [each for each in wanted if each.partition("=")[0] in arguments.only]) for chat, wanted in GROUPS]
+    for chat, wanted in () if arguments.report else groups:
+        if wanted:
+            await runs.score_all(wanted, chat, arguments.keep, arguments.minutes)
     figures: dict[str, Figure] = {}
-    for _, wanted in GROUPS:
+    if len(arguments.only) < len(JUDGES):
+        before = json.loads((RESULTS / "judges.json").read_text(encoding="utf-8"))["figures"]
+        figures = {name: Figure(**each) for name, each in before.items() if of(name) not in arguments.only}
+    for _, wanted in groups:
         for each in wanted:
             judge, _, rest = each.partition("=")
             figures |= told(judge, rest.partition(":")[0], arguments.keep)
     report("judges", figures)
+
+
+def of(row: str) -> str:
+    """The judge of a row."""
+    return row.partition(" on ")[0]
 
 
 if __name__ == "__main__":
@@ -114,6 +126,7 @@ if __name__ == "__main__":
     parser.add_argument("--keep", type=Path)
     parser.add_argument("--report", action="store_true", help="of the scores that are kept, and judge nothing")
     parser.add_argument("--minutes", type=float, default=5.0)
+    parser.add_argument("--only", nargs="*", choices=JUDGES, default=list(JUDGES), help="judges that are measured")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         given.keep = given.keep or Path(folder)

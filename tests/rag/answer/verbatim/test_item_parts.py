@@ -65,3 +65,19 @@ async def test_all_items_answer_what_their_lead_in_is_asked() -> None:
     found = display.whole(ranked[0], question, {"d": REPORT}, 90)
     assert found.text == "Tell the shift lead at once if you must report:\n\n- Fever\n- Open wounds"
     assert display.whole(ranked[0], "Must wounds be reported to the lead by mail?", {"d": REPORT}, 90).text == "Fever"
+
+
+async def test_a_further_sentence_of_a_very_long_item_keeps_the_label() -> None:
+    filler = " ".join(f"It also holds for servers of kind {each}, which are asked in turn." for each in "abcdefghijkl")
+    text = (
+        f"# Timers\n\n- WAITDELAY: The time before a server is asked again. {filler} By default it is 9 seconds.\n"
+        f"- KILLDELAY: The time before a server that does not stop is killed. {filler} By default it is 5 seconds.\n"
+    )
+    hit = hit_of(text)
+    question = "What is KILLDELAY by default?"
+    embedder = WordEmbedder()
+    vector = (await embedder.embed([question])).vectors[0]
+    best = (await passages(question, [hit], [hit], {"d": text}, embedder, vector))[0]
+    shown = display.whole(best, question, {"d": text}, 60)
+    (piece,) = display.pieces([shown], question)
+    assert piece.text == "KILLDELAY: By default it is 5 seconds. [1]"

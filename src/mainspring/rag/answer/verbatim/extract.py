@@ -310,7 +310,7 @@ def _units(
         behind = words[number - 1] if number else frozenset[str]()
         before = (terms.content(previous) & asked if told_by else behind) - own
         after = words[number + 1] - own if number + 1 < len(found) else frozenset()
-        said = f"{over}: {body}" if over else body
+        said = f"{over.rstrip(':')}: {body}" if over else body
         row = sentence.kind == "row"
         lexical = (
             *(terms.overlap(weights, each) for each in (own, before, after, above - own, everything - own)),

@@ -9,16 +9,14 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from mainspring.rag.answer.verbatim import question_kind
+from mainspring.rag.answer.verbatim import question_kind, unit_place
 from mainspring.rag.answer.verbatim.extract import Passage
 from mainspring.rag.text import sentences, terms
 
 _MOST_LEAD = 24
 # Shorter items are shown whole, and shorter ones that begin in small letters are names.
 _LONG, _CLAUSE = 30, 5
-_MOST_LABEL = 12
 _CLOSING = " *_`\"'”’)]"
-_LABEL = re.compile(r"[^\n:]{1,120}?:(?=\s)")
 _DEFAULT = re.compile(r"\bdefaults?\b", re.IGNORECASE)
 _ITEM = re.compile(r"\n[ \t]*(?:[-*+•◦▪–]|\(?\w{1,3}[.)])\s|\n[ \t]*\n")
 _JOINT = re.compile(r"(?:[,;][ \t]*(?:and|or)|[;,])[ \t]*$", re.MULTILINE)
@@ -56,11 +54,11 @@ def telling(passage: Passage, question: str) -> Passage | None:
     none, or more than one, or if its chunk cuts it."""
     if passage.words <= _LONG or "\n\n" in passage.text:
         return None
-    label = _LABEL.match(passage.text)
-    if label is None or len(label.group().split()) > _MOST_LABEL:
+    label = unit_place.opening(passage.text)
+    if not label:
         return None
     last = question.rpartition("\n")[2]
-    body = passage.text[label.end() :]
+    body = passage.text[len(label) :]
     parts = [(one, body[one.start : one.end]) for one in sentences.split(body) if one.kind == "sentence"]
     asks_default = _DEFAULT.search(last) is not None
     found = [
@@ -69,9 +67,9 @@ def telling(passage: Passage, question: str) -> Passage | None:
     if len(parts) < 2 or len(found) != 1:
         return None
     asked = terms.content(last)
-    if not asks_default and not terms.content(body[found[0].start : found[0].end]) & (asked - terms.content(label[0])):
+    if not asks_default and not terms.content(body[found[0].start : found[0].end]) & (asked - terms.content(label)):
         return None
-    start, end = (label.end() + at for at in (found[0].start, found[0].end))
+    start, end = (len(label) + at for at in (found[0].start, found[0].end))
     if not passage.text[start:end].rstrip(_CLOSING).endswith((".", "!", "?", "。")):
         return None
     return replace(
@@ -79,7 +77,7 @@ def telling(passage: Passage, question: str) -> Passage | None:
         text=passage.text[start:end],
         start=passage.start + start,
         end=passage.start + end,
-        before=label.group(),
+        before=label,
     )
 
 
@@ -99,5 +97,5 @@ def _is_part(passage: Passage) -> bool:
     place = passage.start - passage.hit.start
     label = passage.hit.text.rfind(passage.before, 0, max(0, place))
     between = passage.hit.text[label + len(passage.before) : max(0, place)]
-    short = len(passage.before.split()) <= _MOST_LABEL
+    short = len(passage.before.split()) <= unit_place.LABEL_WORDS
     return passage.kind == "item" and label >= 0 and bool(between.strip()) and short and not _ITEM.search(between)

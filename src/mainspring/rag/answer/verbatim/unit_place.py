@@ -2,30 +2,49 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from mainspring.rag.text import sentences
 
-# An item with nested items is their label if it has at most this many words.
-_LABEL_WORDS = 12
+# An item with nested items is their label if it has at most this many words, and so are the words that open an item.
+LABEL_WORDS = 12
+_LABEL = re.compile(r"[^\n:]{1,120}?:(?=\s)")
 # An item that only names those below it has at most this many words.
 _NAME_WORDS = 5
 
 
 def over(found: Sequence[tuple[sentences.Sentence, str]], number: int, text: str, base: int) -> str:
     """The label of the item ``found[number]`` in its list: the nearest item before it with less indentation, if that is
-    short, such as a date. Empty if there is none. ``base`` is where the chunk begins in ``text``."""
+    short, such as a date; of a further sentence of a long item the words that open the item ("KILLDELAY:"). Empty if
+    there is none. ``base`` is where the chunk begins in ``text``."""
 
     def indent(at: int) -> int:
         return _indent(text, base + found[at][0].lead)
 
-    own = indent(number)
-    for at in range(number - 1, -1, -1):
+    first = number
+    while first and _goes_on(found[first][0]) and found[first - 1][0].kind == "item":
+        first -= 1
+    if first < number and (label := opening(found[first][1])):
+        return label
+    own = indent(first)
+    for at in range(first - 1, -1, -1):
         if found[number][0].kind != "item" or found[at][0].kind != "item":
             return ""
-        if indent(at) < own:
-            return found[at][1] if len(found[at][1].split()) <= _LABEL_WORDS else ""
+        if not _goes_on(found[at][0]) and indent(at) < own:
+            return found[at][1] if len(found[at][1].split()) <= LABEL_WORDS else ""
     return ""
+
+
+def opening(item: str) -> str:
+    """The words that open ``item``, up to their colon, if they name it; else empty."""
+    found = _LABEL.match(item)
+    return found.group() if found and len(found.group().split()) <= LABEL_WORDS else ""
+
+
+def _goes_on(unit: sentences.Sentence) -> bool:
+    """Whether a unit is a further sentence of an item: only the first has the marker."""
+    return unit.kind == "item" and unit.lead == unit.start
 
 
 def names_items(found: Sequence[tuple[sentences.Sentence, str]], number: int, text: str, base: int) -> bool:
