@@ -83,7 +83,8 @@ def doctor(
         )
     else:
         print(f"mainspring {__version__}\n")
-        show.table(["setting", "value", "from"], settings)
+        # Some values are long: in the last column they widen no other row.
+        show.table(["setting", "from", "value"], [(key, origin, value) for key, value, origin in settings])
         print()
         show.table(["check", "state", "detail"], checks)
     if broken:
