@@ -4,10 +4,11 @@
                                                          [--part multiple ...] [--limit 40] [--minutes 5] [--report]
 
 ``native`` gives a model the tools in its own prompt and reads its calls; ``choice`` lets the chooser go before it, and
-``select`` only lets it choose, with no model. ``cost`` chooses and asks in turns, one question at a time. ``--keep``
-keeps each answer as a line of JSON and takes those from there that it has; a method ends after ``--minutes``, so that
-a long run can be done in pieces. ``--report`` asks nothing and reports what is kept. Nothing was fitted or chosen on
-these questions.
+``select`` only lets it choose: where it would ask a model, the tool that it would offer first is its choice. ``cost``
+chooses and asks in turns, one question at a time. ``--keep`` keeps each answer as a line of JSON and takes those from
+there that it has; a method ends after ``--minutes``, so that a long run can be done in pieces. ``--report`` asks
+nothing and reports what is kept. With ``--method`` the rows of other methods stay as they were. Nothing was fitted or
+chosen on these questions.
 """
 
 from __future__ import annotations
@@ -24,13 +25,12 @@ from pathlib import Path
 from typing import Any
 
 import _bfcl as bfcl
-from _report import Figure, data_sets, report, skip
+from _report import RESULTS, Figure, data_sets, report, skip
 from _stats import ratios
 from _tool_sets import Bare
 from mainspring import engines
 from mainspring.agents.choice.base import Turn
 from mainspring.agents.choice.chooser import ToolChooser
-from mainspring.agents.choice.reading import read
 from mainspring.core.errors import ModelNotPulled
 from mainspring.core.path import collect
 from mainspring.core.settings import load
@@ -84,20 +84,46 @@ def native(responder: Responder, model: str) -> Ask:
 
 
 def chosen(responder: Responder | None, model: str, embedder: Embedder) -> Ask:
-    """The chooser of agents; without a responder it writes no arguments."""
+    """The chooser of agents; without a responder it ends where it would ask a model."""
     chooser = ToolChooser(embedder)
 
     async def ask(question: bfcl.Question, tokens: int) -> tuple[list[tuple[str, Any]], str]:  # noqa: ARG001
         turn = Turn(question.messages, [Bare(tool) for tool in question.tools], (), model)
         if responder is None:
-            tools = [read(tool) for tool in turn.tools]
-            scores = await chooser.scorer.probabilities(question.messages[-1].content, tools)
-            best = max(range(len(tools)), key=scores.__getitem__)
-            return [(question.tools[best].name, {})] if scores[best] >= chooser.threshold else [], ""
+            return await _selected(chooser, turn)
         choice = await chooser.choose(turn, _Model(responder))
         return [(call.name, dict(call.arguments)) for call in choice.calls], choice.say
 
     return ask
+
+
+async def _selected(chooser: ToolChooser, turn: Turn) -> tuple[list[tuple[str, Any]], str]:
+    """The tools that the chooser calls by itself, or the first one that it would offer to a model."""
+    steps = _Offers()
+    try:
+        choice = await chooser.choose(turn, steps)
+    except _OfferedError as error:
+        return [(str(error), {})], ""
+    return [(call.name, dict(call.arguments)) for call in choice.calls], choice.say
+
+
+class _OfferedError(Exception):
+    """Names the tool whose arguments a model was to write."""
+
+
+class _Offers:
+    """Steps of no run and of no model."""
+
+    def __init__(self) -> None:
+        self._best = ""
+
+    async def ask(self, request: ChatRequest) -> Message:
+        raise _OfferedError(request.tools[0].name if request.tools else self._best)
+
+    async def value(self, name: str, asked: Any, find: Callable[[], Awaitable[Any]]) -> Any:  # noqa: ARG002
+        found = await find()
+        self._best = max(found, key=found.__getitem__)
+        return found
 
 
 class _Model:
@@ -234,6 +260,15 @@ def _share(right: Sequence[bool], floor: float | None) -> Figure:
     return Figure(found.value, "", "higher", floor, against=f"{found.text()}; {len(right)} questions")
 
 
+def others(methods: Sequence[str]) -> dict[str, Figure]:
+    """The reported rows of methods that are not measured now."""
+    if set(methods) == set(NAMED):
+        return {}
+    before = json.loads((RESULTS / "tool_choice.json").read_text(encoding="utf-8"))["figures"]
+    marks = [f", {NAMED[each]}" if NAMED[each] else "choosing among" for each in NAMED if each not in methods]
+    return {name: Figure(**each) for name, each in before.items() if any(mark in name for mark in marks)}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--keep", type=Path)
@@ -252,7 +287,7 @@ def main() -> None:
                     asyncio.run(run(arguments, method, model))
                 except ModelNotPulled as error:
                     skip(str(error))
-        made = figures(kept(arguments.keep).values())
+        made = {**others(arguments.method), **figures(kept(arguments.keep).values())}
     report("tool_choice", made)
 
 
