@@ -72,6 +72,18 @@ async def test_a_preference_for_a_place_is_a_tie_and_one_for_an_answer_is_not(op
     assert found.values == (pytest.approx(0.8), pytest.approx(0.2))
 
 
+async def test_a_preference_for_a_place_leaves_what_is_preferred_of_the_answers(opened: Stores) -> None:
+    pair = Item(("Paris", "Rome"), "Capital of France?")
+
+    def leans(shown: str) -> dict[str, float]:
+        first = shown.index("Paris") < shown.index("Rome")
+        return {"A": 0.8, "B": 0.2} if first else {"A": 0.7, "B": 0.3}
+
+    found = await said(World(opened, Model("judge", leans)), chat(mode="pairwise"), pair)
+    assert found.contradicts
+    assert found.values == (pytest.approx(0.55), pytest.approx(0.45))
+
+
 async def test_in_a_list_each_answer_stands_in_each_place(opened: Stores) -> None:
     model = Model("judge", lambda _: {"A": 0.7, "B": 0.2, "C": 0.1})
     found = await said(World(opened, model), chat(mode="listwise"), Item(("x", "y", "z"), "Which?"))

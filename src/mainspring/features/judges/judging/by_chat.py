@@ -13,8 +13,8 @@ from mainspring.features.judges.judging.replies import Reply
 from mainspring.rag.text import sentences
 
 MOST_SENTENCES = 24
-# Preferences between these are a tie.
-_TIE = (0.5 - 1e-9, 0.5 + 1e-9)
+# A preference that is nearer to none is a tie: engines tell probabilities as coarsely.
+_TIE = 0.005
 
 
 class ByChat:
@@ -68,8 +68,11 @@ class ByChat:
         first, second = item.answers[:2]
         one = await self._prefers(item, first, second, context)
         other = 1 - await self._prefers(item, second, first, context)
+        # A small model prefers the first place nearly always. Over both orders that cancels out, and what it prefers of
+        # the answers is left (balanced position calibration; Wang et al. 2023). Without probabilities it is a tie.
         contradicts = (one - 0.5) * (other - 0.5) < 0
-        value = 0.5 if contradicts else (one + other) / 2
+        value = (one + other) / 2
+        value = 0.5 if abs(value - 0.5) < _TIE else value
         return Judgement((value, 1 - value), {"first": one, "second": other}, contradicts)
 
     async def _prefers(self, item: Item, first: str, second: str, context: Context) -> float:
@@ -117,8 +120,3 @@ class ByChat:
         }
         names = {"passages": "passage", "question": "question", "references": "reference"}
         return [(names[part], text) for part in self._told.shows if part != "answer" for text in parts.get(part, ())]
-
-
-def tied(value: float) -> bool:
-    """Whether a preference is none."""
-    return _TIE[0] <= value <= _TIE[1]

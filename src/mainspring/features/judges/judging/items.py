@@ -28,7 +28,7 @@ class Item:
 class Judgement:
     """``values`` in [0, 1], one for each answer: of one its score, of several how far it is the best, and together 1.
 
-    ``contradicts``: a comparison of two that came out otherwise in the other order, and is a tie therefore.
+    ``contradicts``: a comparison of two that came out otherwise in the other order: which one is better is the mean.
     ``details`` are numbers by name: criteria, and how far repeated replies lie apart (``spread``).
     """
 
