@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 TRAIN := .venv-train
+LAKE := .venv-lake
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 LOCK := requirements.lock
@@ -19,7 +20,7 @@ INSTALL := $(UV) pip install --quiet --python $(BIN)/python --constraints $(LOCK
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run loop test test-fast test-kills test-train test-writer test-services test-providers test-clients test-agents test-peers test-suites test-neighbours check format console console-check bench docs lock clean
+.PHONY: help run loop test test-fast test-kills test-train test-lake test-writer test-services test-providers test-clients test-agents test-peers test-suites test-neighbours check format console console-check bench docs lock clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -113,6 +114,12 @@ test-train: $(VENV)/.test ## Run the tests that need torch, in an environment of
 	@$(TRAIN)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[train,translate]'
 	@$(BIN)/mainspring models pull
 	@$(TRAIN)/bin/python -m pytest -m "torch and not kills" $(ARGS)
+
+test-lake: $(VENV)/.test ## Run the tests of the lake with Ray, spaCy and NATS, in an environment of their own (some 1 GB)
+	@test -d $(LAKE) || $(PYTHON) -m venv $(LAKE)
+	@$(UV) pip install --quiet --python $(LAKE)/bin/python --constraints $(LOCK) --editable '.[eval,lake,nats,ray,ner,dev]'
+	@$(BIN)/mainspring models pull
+	@$(LAKE)/bin/python -m pytest tests/features/lake $(ARGS)
 
 test-services: $(VENV)/.test ## Run the store suites against Postgres and Redis on private ports, and the conformance suite of MCP
 	@WORKERS=$(WORKERS) scripts/test_services.sh

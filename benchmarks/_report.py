@@ -12,7 +12,7 @@ import platform
 import resource
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, NoReturn
@@ -122,6 +122,16 @@ def report(name: str, figures: Mapping[str, Figure], *, results: Path = RESULTS)
     }
     results.mkdir(parents=True, exist_ok=True)
     (results / f"{name}.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+
+
+def earlier(name: str, keep: Callable[[str], bool]) -> dict[str, Figure]:
+    """The rows of the result ``name`` that ``keep`` names, as they were reported before: for a run that measures the
+    others."""
+    path = RESULTS / f"{name}.json"
+    if not path.exists():
+        return {}
+    rows = json.loads(path.read_text(encoding="utf-8"))["figures"]
+    return {row: Figure(**each) for row, each in rows.items() if keep(row)}
 
 
 def skip(reason: str) -> NoReturn:

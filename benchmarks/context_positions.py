@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from _report import Figure, data_sets, report
+from _report import Figure, data_sets, earlier, report
 from context_tiers import contains, wilson
 from mainspring.core.path import collect
 from mainspring.core.settings import Settings, load
@@ -153,7 +153,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=float("inf"), help="stop after about so many a model")
     parser.add_argument("--partly", action="store_true", help="report the whole questions when the time is up")
     options = parser.parse_args()
-    figures: dict[str, Figure] = {}
+    figures = earlier("context_positions", lambda name: name.partition(":")[0] not in options.model)
     for model in options.model:
         keep: Sequence[Path] = [] if options.keep is None else [options.keep / f"{model}.json"]
         each = argparse.Namespace(**{**vars(options), "model": model, "keep": keep[0] if keep else None})

@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 
 from _long_talks import LongQuestion, LongTalk, long_talks
-from _report import Figure, data_sets, report
+from _report import Figure, data_sets, earlier, report
 from context_compaction import asked, plain
 from mainspring.agents.context.assemble import assemble
 from mainspring.agents.context.ranker import Ranker, Statement
@@ -198,10 +198,13 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help="folder of the answers so far")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="stop after about so many")
     parser.add_argument("--partly", action="store_true", help="report what there is when the time is up")
-    parser.add_argument("--shown", type=int, default=200, help="questions of which no model is asked")
+    parser.add_argument("--shown", type=int, default=200, help="questions of which no model is asked; 0: none anew")
     parser.add_argument("--recalled", type=Path, help="what memory_recall.py --keep found there, to find it once")
     options = parser.parse_args()
-    figures = figures_of(asyncio.run(shown(options.shown, options.recalled)), "")
+    measured = (*options.model, *(("gold shown",) if options.shown else ()))
+    figures = earlier("context_tiers", lambda name: not name.startswith(measured))
+    if options.shown:
+        figures |= figures_of(asyncio.run(shown(options.shown, options.recalled)), "")
     for model in options.model:
         keep = None if options.keep is None else options.keep / f"{model}.json"
         if keep is not None:

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import math
 import tempfile
 from collections.abc import Iterable
@@ -27,7 +26,7 @@ import numpy as np
 import _judged_sets as sets
 import _judging_runs as runs
 from _library import data
-from _report import RESULTS, Figure, report, skip
+from _report import Figure, earlier, report, skip
 from mainspring.features.judges.figures.published import area
 
 LARGE, SMALL = "qwen2.5-coder-1.5b-instruct", "smollm2-135m-instruct"
@@ -82,10 +81,7 @@ async def main(arguments: argparse.Namespace) -> None:
         mine = [each for each in wanted if each.partition("=")[0] in kinds.values()]
         if mine:
             await runs.score_all(mine, chat, arguments.keep, arguments.minutes)
-    figures: dict[str, Figure] = {}
-    if len(kinds) < len(KINDS):
-        before = json.loads((RESULTS / "hallucination.json").read_text(encoding="utf-8"))["figures"]
-        figures = {name: Figure(**each) for name, each in before.items() if not of(name, kinds)}
+    figures = earlier("hallucination", lambda name: len(kinds) < len(KINDS) and not of(name, kinds))
     for kind, judge in kinds.items():
         figures |= told(kind, judge, arguments.keep)
     report("hallucination", figures)

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ from typing import Any
 import _judged_sets as sets
 import _judging_runs as runs
 from _library import data
-from _report import RESULTS, Figure, report, skip
+from _report import Figure, earlier, report, skip
 from mainspring.features.judges.figures import published
 from mainspring.features.judges.figures.published import share
 
@@ -105,10 +104,8 @@ async def main(arguments: argparse.Namespace) -> None:
     for chat, wanted in () if arguments.report else groups:
         if wanted:
             await runs.score_all(wanted, chat, arguments.keep, arguments.minutes)
-    figures: dict[str, Figure] = {}
-    if len(arguments.only) < len(JUDGES):
-        before = json.loads((RESULTS / "judges.json").read_text(encoding="utf-8"))["figures"]
-        figures = {name: Figure(**each) for name, each in before.items() if of(name) not in arguments.only}
+    some = len(arguments.only) < len(JUDGES)
+    figures = earlier("judges", lambda name: some and of(name) not in arguments.only)
     for _, wanted in groups:
         for each in wanted:
             judge, _, rest = each.partition("=")

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import _bfcl as bfcl
-from _report import RESULTS, Figure, data_sets, report, skip
+from _report import Figure, data_sets, earlier, report, skip
 from _stats import ratios
 from _tool_sets import Bare
 from mainspring import engines
@@ -262,11 +262,8 @@ def _share(right: Sequence[bool], floor: float | None) -> Figure:
 
 def others(methods: Sequence[str]) -> dict[str, Figure]:
     """The reported rows of methods that are not measured now."""
-    if set(methods) == set(NAMED):
-        return {}
-    before = json.loads((RESULTS / "tool_choice.json").read_text(encoding="utf-8"))["figures"]
     marks = [f", {NAMED[each]}" if NAMED[each] else "choosing among" for each in NAMED if each not in methods]
-    return {name: Figure(**each) for name, each in before.items() if any(mark in name for mark in marks)}
+    return earlier("tool_choice", lambda name: any(mark in name for mark in marks))
 
 
 def main() -> None:
