@@ -68,7 +68,8 @@ def told(kind: str, judge: str, keep: Path) -> dict[str, Figure]:
     half = math.sqrt(sum(((each["high"] - each["low"]) / 2) ** 2 for each, _ in found)) / len(found)
     everything = [each for _, seen in found for each in seen]
     tokens, seconds = fmean(each.tokens for each in everything), median(each.seconds for each in everything)
-    against = f"95 % [{value - half:.2f}, {value + half:.2f}]; {len(found)} sets, n {len(everything)}; "
+    low, high = max(0.0, value - half), min(1.0, value + half)
+    against = f"95 % [{low:.2f}, {high:.2f}]; {len(found)} sets, n {len(everything)}; "
     against += f"{tokens:.0f} tokens and {seconds:.3g} s an answer"
     return {f"{kind}, pooled": Figure(value, "AUROC", "higher", against=against)} | figures
 
