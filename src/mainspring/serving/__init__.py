@@ -257,7 +257,7 @@ def _further(engines: Engines, policies: Policies, rounds: int, request: Request
 
 
 def _redacted(policies: Policies, text: str) -> str:
-    return policies.default.inspect(text).text
+    return policies.default.readable(text)
 
 
 async def _sift(guard: Guard, policies: Policies, texts: Sequence[str], context: Context) -> list[bool]:

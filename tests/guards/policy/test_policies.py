@@ -31,6 +31,14 @@ def test_refuses_attacks_and_redacts_by_default() -> None:
     ]
 
 
+@pytest.mark.parametrize("dry_run", [False, True])
+@pytest.mark.parametrize("action", ["off", "redact", "refuse", "tokenise"])
+def test_what_may_be_read_is_what_an_inspection_lets_pass(action: Any, dry_run: bool) -> None:
+    policy = GuardPolicy.of(GuardsSettings(pii_input=action, dry_run=dry_run))
+    assert policy.readable(ATTACK) == policy.inspect(ATTACK).text
+    assert ("ana@example.org" in policy.readable(ATTACK)) == (dry_run or action in ("off", "refuse"))
+
+
 @pytest.mark.parametrize(
     ("settings", "kind"),
     [

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Literal
-
-from pydantic import BaseModel
 
 from mainspring.core.errors import GuardRefused, MainspringError
 from mainspring.core.facts.guards import GuardFacts
@@ -21,6 +18,7 @@ from mainspring.core.settings.guards.tools import ToolsSettings
 from mainspring.core.settings.guards.untrusted import UntrustedSettings
 from mainspring.guards.detect import agent_reminders, harm, injection, leak, lexical, pii, question_limits
 from mainspring.guards.detect.embedding_detector import packaged
+from mainspring.guards.policy.actions import at_most_flagged, plain
 from mainspring.guards.policy.output import Chain, DryRunFilter, DryRunRules, PieceFilter
 from mainspring.guards.policy.scanners import Found
 from mainspring.guards.rewrite import links
@@ -84,22 +82,6 @@ class CheckedText:
         return tuple(decision for decision in self.decisions if decision.action == "refuse" and not decision.dry_run)
 
 
-def _plain(value: Any) -> str:
-    """A field of a policy as text, the same for values with the same decisions: the order of names and mappings does
-    not matter."""
-    if isinstance(value, BaseModel):
-        value = value.model_dump(mode="json")
-    elif isinstance(value, tuple):
-        value = sorted(value)
-    return json.dumps(dict(value) if isinstance(value, Mapping) else value, sort_keys=True)
-
-
-def _at_most_flagged(action: Any, role: str, roles: tuple[str, ...] = ("tool", "code")) -> Any:
-    """``action``, but tool results never refuse a request: a single poisoned page would stop an agent. Source code does
-    not refuse one either: its comments and strings do not instruct a model that completes it."""
-    return "flag" if role in roles and action == "refuse" else action
-
-
 @dataclass(frozen=True)
 class GuardPolicy:
     """Which guards act and how."""
@@ -136,7 +118,7 @@ class GuardPolicy:
     @cached_property
     def version(self) -> str:
         """Changes whenever the same text might be decided otherwise; part of what cached answers depend on."""
-        content = [f"{each.name}={_plain(getattr(self, each.name))}" for each in fields(self)]
+        content = [f"{each.name}={plain(getattr(self, each.name))}" for each in fields(self)]
         if self.rewriting is not None:
             content.append(self.rewriting.rules.version)
         if self.detecting or self.dropping or self.answers.judging:
@@ -163,16 +145,26 @@ class GuardPolicy:
         decisions: list[GuardDecision] = []
         if self.injection != "off" and (matched := injection.scan(text)):
             found = Counter(finding.kind for finding in matched)
-            decisions += self._decisions("injection", _at_most_flagged(self.injection, role), found)
+            decisions += self._decisions("injection", at_most_flagged(self.injection, role), found)
         decisions += self._worded(text, role, ruled=bool(decisions))
-        if self.pii_input != "off":
-            redacted, findings = pii.redact(text) if placeholders is None else placeholders.hide(text)
-            if findings:
-                action = "redact" if self.tokenising and placeholders is None else self.pii_input
-                decisions += self._decisions("pii_input", action, Counter(finding.kind for finding in findings))
-                if action in ("redact", "tokenise") and not self.dry_run:
-                    text = redacted
-        return CheckedText(text, tuple(decisions))
+        text, personal = self._personal(text, placeholders)
+        return CheckedText(text, (*decisions, *personal))
+
+    def readable(self, text: str) -> str:
+        """``text`` as ``inspect`` lets it pass, without personal data that the policy hides: for what is kept to be
+        read. Nothing else is looked for, which is most of the time of an inspection."""
+        return self._personal(text, None)[0]
+
+    def _personal(self, text: str, placeholders: Placeholders | None) -> tuple[str, list[GuardDecision]]:
+        """(the text with what replaces its personal data, what was found)."""
+        if self.pii_input == "off":
+            return text, []
+        redacted, findings = pii.redact(text) if placeholders is None else placeholders.hide(text)
+        if not findings:
+            return text, []
+        action = "redact" if self.tokenising and placeholders is None else self.pii_input
+        decided = list(self._decisions("pii_input", action, Counter(finding.kind for finding in findings)))
+        return redacted if action in ("redact", "tokenise") and not self.dry_run else text, decided
 
     def _worded(self, text: str, role: str, *, ruled: bool) -> Iterable[GuardDecision]:
         """The decisions that depend on the words of a text: findings of the rules are not reported again."""
@@ -180,11 +172,11 @@ class GuardPolicy:
             detector = lexical.packaged()["injection"]
             score = detector.chance(agent_reminders.without(text))
             if score >= (self.injection_above or detector.threshold):
-                done: Any = _at_most_flagged(self.injection, role)
+                done: Any = at_most_flagged(self.injection, role)
                 yield GuardDecision("injection_words", done, "injection", 1, self.version, score, self.dry_run)
         if self.harm != "off" and (harmful := harm.scan(text)):
             # A search query about something harmful only finds what documents say, so it is flagged at most.
-            action = _at_most_flagged(self.harm, role, ("tool", "query", "code"))
+            action = at_most_flagged(self.harm, role, ("tool", "query", "code"))
             yield from self._decisions("harm", action, Counter(finding.kind for finding in harmful))
 
     def refusal(self, decisions: Sequence[GuardDecision]) -> MainspringError:
@@ -215,7 +207,7 @@ class GuardPolicy:
 
     def scanned(self, guard: str, found: Iterable[Found], role: str) -> tuple[GuardDecision, ...]:
         """The decisions about a plugin guard's findings in a text of ``role``."""
-        action = _at_most_flagged(self.plugins[guard], role)
+        action = at_most_flagged(self.plugins[guard], role)
         return tuple(
             GuardDecision(guard, action, each.kind, each.count, self.version, each.score, self.dry_run)
             for each in found
