@@ -1,10 +1,12 @@
 """What the report of a large experiment takes: 100,000 scored examples of two responders.
 
-    python benchmarks/experiment_report.py [--examples 100000]
+    python benchmarks/experiment_report.py [--examples 100000] [--loads 7]
 
 Comparing: the process's memory beyond what it had before, at most, while it reads all scores and makes the report; the
 texts of the answers are in the database, and are not read. Opening: the requests that the console's page makes (the
-experiment, its report, ten answers side by side), in the process, as CPU seconds.
+experiment, its report, ten answers side by side), in the process, as CPU seconds. In a browser: a server of its own,
+and each load of the page with an empty cache, from the navigation until the comparison's table and the answers stand;
+left out where there is no Chromium.
 Data sets: a version of 100,000 examples, then one with an edit; the rows that each costs.
 """
 
@@ -14,6 +16,7 @@ import argparse
 import asyncio
 import random
 import resource
+import sys
 import tempfile
 import time
 from functools import partial
@@ -24,6 +27,8 @@ from typing import Any, cast
 import sqlalchemy as sa
 
 from _report import Figure, report
+from _server import UNLIMITED, serving
+from _stats import Spread
 from mainspring import stores
 from mainspring.core import plugins
 from mainspring.core.settings import Settings
@@ -40,9 +45,22 @@ from mainspring.features.experiments.tables import experiment_results, experimen
 from mainspring.features.experiments.work.report import report as made_report
 from mainspring.stores.sql import rows
 
+sys.path.insert(0, str(Path(__file__).parent.parent))
+from tests.console import browser as browsers
+from tests.console.browser import Browser
+
 WHO = Principal("default", "local", frozenset({"admin"}))
 MOST_MB, MOST_S = 500, 2.0
 _PIECE = 5_000
+# Looks at every frame, from the first on.
+WATCH = """
+const look = () => {
+  const table = document.querySelectorAll('section[aria-label=Comparison] tbody tr').length === 2;
+  if (table && document.querySelector('section[aria-label=Answers] li')) window.__ready = performance.now();
+  else requestAnimationFrame(look);
+};
+requestAnimationFrame(look);
+"""
 
 
 def example(number: int) -> Example:
@@ -93,7 +111,11 @@ async def measured(count: int, folder: Path) -> dict[str, float]:
         rooms = cast(
             Rooms,
             SimpleNamespace(
-                settings=Settings(), stores=opened, local=WHO, engines=SimpleNamespace(plugins=plugins.Registry())
+                settings=Settings(),
+                stores=opened,
+                local=WHO,
+                engines=SimpleNamespace(plugins=plugins.Registry()),
+                path=SimpleNamespace(registry=None),
             ),
         )
         data, service = DataSetService(rooms), Experiments(rooms)
@@ -145,12 +167,39 @@ async def measured(count: int, folder: Path) -> dict[str, float]:
     return found
 
 
+def seen(home: Path, loads: int) -> Spread | None:
+    """Seconds until the page of the experiment in ``home`` stands; None without a browser."""
+    if browsers.PROGRAM is None or browsers.DRIVER is None:
+        print(browsers.MISSING)
+        return None
+    with tempfile.TemporaryDirectory() as profile, serving(home, settings=UNLIMITED) as server:
+        browser = Browser(server.url, Path(profile))
+        try:
+            browser.sign_in(server.key)
+            browser.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": WATCH})
+            # The first one warms up the server.
+            return Spread.of([_load(browser) for _ in range(loads + 1)][1:])
+        finally:
+            browser.close()
+
+
+def _load(browser: Browser) -> float:
+    browser.driver.execute_cdp_cmd("Network.clearBrowserCache", {})
+    browser.open("/console/experiments/exp_x")
+    browser.until(lambda: browser.run("return window.__ready !== undefined"), "the report")
+    return float(browser.run("return window.__ready")) / 1000
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--examples", type=int, default=100_000)
-    count = parser.parse_args().examples
+    parser.add_argument("--loads", type=int, default=7)
+    options = parser.parse_args()
+    count = options.examples
     with tempfile.TemporaryDirectory() as folder:
-        found = asyncio.run(measured(count, Path(folder)))
+        home = Path(folder) / "home"
+        found = asyncio.run(measured(count, home))
+        stands = seen(home, options.loads)
     on = f"{count:,} examples, two responders, two scorers"
     figures = {
         "comparing: memory beyond the process's own": Figure(
@@ -167,6 +216,9 @@ def main() -> None:
             found["rows_2"], "rows", "lower", 1.0, against=f"the one that was edited, of {count:,} examples"
         ),
     }
+    if stands is not None:
+        loads = f"{on}; {options.loads} loads with an empty cache, {stands.text()}"
+        figures["opening the report in a browser"] = Figure(stands.median, "s", "lower", MOST_S, against=loads)
     report("experiment_report", figures)
 
 

@@ -26,5 +26,5 @@ export default defineConfig({
     },
   },
   server: { proxy: { "/v1": server, "/metrics": server, "/readyz": server } },
-  test: { include: ["tests/**/*.test.{ts,tsx}"] },
+  test: { include: ["tests/**/*.test.{ts,tsx}"], testTimeout: 30_000 },
 });

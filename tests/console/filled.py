@@ -10,6 +10,7 @@ from tests.conftest import Server
 
 MODEL = "smollm2-135m-instruct"
 LACKED = "What does the tandem bicycle of the founder weigh?"
+LENT = "How long are the burrs of a grinder guaranteed?"
 TOPIC = "How grinders are returned"
 PATIENCE_S = 120.0
 
@@ -24,6 +25,9 @@ def filled(server: Server) -> None:
     _insights(server)
     _experiments(server)
     _review(server)
+    _trial(server)
+    _arena(server)
+    _lake(server)
     _call(server, "POST", "/v1/budgets", {"name": "looked at", "scope": "tenant", "window": "day", "limit_usd": "50"})
 
 
@@ -113,9 +117,52 @@ def _insights(server: Server) -> None:
     _call(server, "POST", "/v1/insights/faq", {"days": 30})
 
 
-def _until(server: Server, path: str, status: str) -> None:
+def _trial(server: Server) -> None:
+    """A trial over the arms of a route, each with units that succeed and units that do not."""
+    metric = {"source": "tokens", "at_most": 2}
+    guard = {"source": "latency", "at_most": 60, "worse_by": 0.5}
+    trial = {"route": "helper", "control": "stable", "metric": metric, "guards": [guard]}
+    _call(server, "POST", "/v1/trials/looked-at", trial)
+    for number in range(24):
+        said = {"model": "helper", "messages": [{"role": "user", "content": "Good morning."}]}
+        # An answer of three or four tokens fails.
+        asked = {**said, "user": f"looked-at-{number}", "max_tokens": 1 + number % 4}
+        _call(server, "POST", "/v1/chat/completions", asked)
     end = time.monotonic() + PATIENCE_S
-    while (found := _call(server, "GET", path))["status"] != status:
+    # The course of an arm's difference has two points; the control has none.
+    while max(len(each["sequence"]) for each in _call(server, "GET", "/v1/trials/looked-at")["arms"]) < 2:
+        assert time.monotonic() < end, "the units of the trial were not counted"
+        time.sleep(0.5)
+
+
+def _arena(server: Server) -> None:
+    """An arena with votes, among them one for each side and a tie."""
+    arena = {"models": [MODEL, "helper"], "dataset": "looked-at", "max_tokens": 6, "categories": ["grinders"]}
+    _call(server, "PUT", "/v1/arena/looked-at", arena)
+    for number, winner in enumerate(("left", "right", "tie", "left")):
+        asked = {"question": f"Which grinder is best for {number + 2} people?", "category": "grinders"}
+        battle = _call(server, "POST", "/v1/arena/looked-at/battles", asked)
+        _call(server, "POST", f"/v1/arena/looked-at/battles/{battle['id']}/votes", {"winner": winner})
+
+
+def _lake(server: Server) -> None:
+    """A build with rows that are ready, changed and dropped, an export, and a data set, all of recorded answers."""
+    told = {"model": "document-qa", "session_id": "looked-at-lake", "options": {"cache": False}}
+    asked = ((LENT, "true"), (LENT, "true"), ("My name is Jane Doe. May I return a grinder?", "true"), (TOPIC, "false"))
+    for question, consent in asked:
+        said = {**told, "messages": [{"role": "user", "content": question}], "metadata": {"training_consent": consent}}
+        _call(server, "POST", "/v1/chat/completions", said)
+    build = _call(server, "POST", "/v1/lake/builds", {})
+    _until(server, f"/v1/lake/builds/{build['id']}", "done", "state")
+    made = _call(server, "POST", "/v1/lake/exports", {"kind": "sft", "name": "Looked at"})
+    _until(server, f"/v1/lake/exports/{made['id']}", "completed")
+    traces = {"consented": True, "session": "looked-at-lake"}
+    _call(server, "POST", "/v1/datasets/recorded/versions", {"traces": traces})
+
+
+def _until(server: Server, path: str, status: str, field: str = "status") -> None:
+    end = time.monotonic() + PATIENCE_S
+    while (found := _call(server, "GET", path))[field] != status:
         assert time.monotonic() < end, found
-        assert found["status"] not in ("failed", "cancelled"), found
+        assert found[field] not in ("failed", "cancelled"), found
         time.sleep(0.2)

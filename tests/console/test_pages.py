@@ -48,23 +48,27 @@ PAGES = {
     "plan": ("content/articles", "section[aria-label=Plan] li"),
     "notebooks": ("content/notebooks", ".card-link"),
     "notebook": ("content/notebooks", "section[aria-label=Ask]"),
-    "exports": ("exports", ".state, .table"),
+    "exports": ("exports", ".table tbody tr"),
+    "export": ("exports", "section[aria-label=Lineage] tbody a"),
     "topics": ("insights/topics", ".table tbody tr"),
     "conversations": ("insights/conversations", ".table tbody tr"),
     "conversation": ("insights/conversations", ".page h1"),
     "judges": ("judges", ".table tbody tr"),
     "judge": ("judges/copied", "details"),
     "gaps": ("insights/gaps", "ul[aria-label=Gaps] li"),
-    "arena": ("arena/vote", ".state, section[aria-label=Vote]"),
-    "leaderboard": ("arena/leaderboard", ".state, section[aria-label=Leaderboard]"),
-    "voters": ("arena/voters", ".state, section[aria-label=Voters]"),
-    "trials": ("trials", ".state, .table"),
-    "funnel": ("lake/funnel", ".section-head"),
-    "zones": ("lake/zones", ".state, .table"),
-    "lineage": ("lake/lineage", ".filters"),
+    "arena": ("arena/vote", "[role=group][aria-label='Which answer is better?']"),
+    "leaderboard": ("arena/leaderboard", "section[aria-label=Leaderboard] tbody .interval"),
+    "voters": ("arena/voters", "section[aria-label=Voters] tbody tr"),
+    "trials": ("trials", ".table tbody tr"),
+    "trial": ("trials", "section[aria-label=Verdict] .course"),
+    "funnel": ("lake/funnel", "section[aria-label=Funnel] .meter"),
+    "samples": ("lake/funnel", "dialog li.card a"),
+    "zones": ("lake/zones", "section[aria-label='Interactions by day']"),
+    "lineage": ("lake/lineage", "section[aria-label=Lineage] [aria-label=Rows] tbody tr"),
     "faq": ("insights/faq", "ul[aria-label=Entries] li"),
     "data sets": ("datasets", ".table tbody tr"),
     "data set": ("datasets/looked-at", ".table tbody tr"),
+    "recorded": ("datasets/recorded", ".table tbody a"),
     "differences": ("datasets/looked-at?view=diff", ".table tbody tr"),
     "experiments": ("experiments", ".table tbody tr"),
     "experiment": ("experiments", "section[aria-label=Answers] li"),
@@ -73,6 +77,7 @@ PAGES = {
     "drift": ("quality/drift", ".card"),
     "objectives": ("quality/objectives", "article"),
     "queues": ("review/queues", ".table tbody tr"),
+    "items": ("review/items", ".table tbody tr"),
     "label": ("review/work", ".review-form"),
     "agreement": ("review/agreement", ".section-head, .state, .card, .table"),
     "calibration": ("review/calibration", ".section-head, .state, .card, .table"),
@@ -85,6 +90,9 @@ PAGES = {
     "limits": ("settings/limits", ".table tbody tr"),
     "models": ("settings/models", ".table tbody tr"),
 }
+
+# The pages that the first row of a list leads to.
+FIRST = ("trace", "trace prompt", "prompt", "run", "conversation", "experiment", "advised", "export", "trial")
 
 
 remembered = pytest.fixture(remembering, scope="module", autouse=True)
@@ -123,8 +131,19 @@ def show(browser: Browser, page: str) -> None:
     browser.open(f"/console/{address}")
     if page == "chat":
         browser.click(".history li a", "grinder")
-    elif page in ("trace", "trace prompt", "prompt", "run", "conversation", "experiment", "advised"):
+    elif page in FIRST:
         browser.click(".table tbody a")
+    elif page == "lineage":
+        # From a row of an export to its trace, and from there to all that it became.
+        browser.open("/console/exports")
+        browser.click(".table tbody a")
+        browser.click("section[aria-label=Lineage] tbody a")
+        browser.click("a.button", "In the lake")
+    elif page == "samples":
+        browser.press("Examples: exact_duplicates")
+    elif page == "arena":
+        browser.type("section[aria-label=Vote] textarea", "Which grinder is quiet?")
+        browser.click("button", "Ask both")
     elif page == "case":
         browser.click(".cases a")
     elif page in ("article", "plan"):

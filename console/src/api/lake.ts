@@ -1,4 +1,5 @@
 // The lake as the server tells it.
+import type { ExportStatus } from "./exports";
 
 export interface Zone {
   files: number;
@@ -34,6 +35,8 @@ export interface LakeBuild {
   ended_at: number | null;
   interactions: number | null;
   ready: number | null;
+  // Answers whose ready rows are examples; a server that keeps none does not say.
+  ready_samples?: string[];
   quality_rate: number | null;
   personal_data_rate: number | null;
   duplicate_rate: number | null;
@@ -48,6 +51,9 @@ export interface StepSample {
   question: string;
   answer: string;
   reason: string;
+  verdict?: string;
+  // What a person wrote in the place of the answer.
+  edited?: string | null;
 }
 
 export interface Lineage {
@@ -56,4 +62,27 @@ export interface Lineage {
   clean: { answer_id: string; at: number; event_ids: string[] }[];
   ready: { build: string; answer_id: string; at: number; event_ids: string[]; verdict: string }[];
   dropped: { build: string; answer_id: string; at: number; step: string; reason: string }[];
+  // Absent where the server does not tell it; null: the key may not read data sets.
+  exports?: LineageExport[];
+  datasets?: LineageExample[] | null;
+}
+
+export interface LineageExport {
+  id: string;
+  kind: string;
+  format: string;
+  name: string;
+  status: ExportStatus;
+  rows: number;
+  answers: string[];
+  created_at: number;
+}
+
+export interface LineageExample {
+  name: string;
+  version: number;
+  example: string;
+  split: string;
+  since: number;
+  current: boolean;
 }

@@ -79,6 +79,8 @@ export interface Counted {
   errors: Record<string, number>;
   judged: number;
   scores: Scored[];
+  // Shares of all answers in which nothing was found; null where there were none.
+  realtime?: Record<string, number | null>;
 }
 
 // The mean of what judged answers score in one measure, by one judge.

@@ -21,7 +21,8 @@ export interface Definition {
   rule: { applications: string[]; certain: string[]; below: Record<string, number>; share: number };
   criteria: Criterion[];
   errors: ErrorKind[];
-  labelling: { double: number; disagreement: number; lease_minutes: number };
+  // `reviewers`: the keys that alone may label; none: everybody with the scope.
+  labelling: { double: number; disagreement: number; lease_minutes: number; reviewers?: string[] };
   dataset: string;
 }
 
@@ -75,6 +76,38 @@ export interface Agreement {
   pairs: { reviewers: [string, string]; items: number; criteria: Record<string, { kappa: number | null; agreement: number; base_rate: number; n: number }> }[];
 }
 
+export interface ItemPlace {
+  by: string;
+  state: "assigned" | "leased" | "given" | "skipped";
+  until: number | null;
+  overdue: boolean;
+}
+
+export interface Item {
+  id: string;
+  answer_id: string;
+  trace_id: string;
+  application: string;
+  stratum: string;
+  state: "open" | "adjudicate" | "done";
+  needs: number;
+  given: number;
+  created_at: number;
+  // Absent where the server assigns nothing.
+  places?: ItemPlace[];
+}
+
+// Who has places in a queue, or is named in its definition.
+export interface Places {
+  reviewer: string;
+  named: boolean;
+  assigned: number;
+  leased: number;
+  given: number;
+  skipped: number;
+  overdue: number;
+}
+
 export interface Reviewer {
   by: string;
   labels: number;
@@ -109,6 +142,12 @@ export interface Population {
   calibrated: Estimate;
   plain_mean: number;
   strata: { stratum: string; answers: number; labels: number; judged?: number; calibrated?: Estimate }[];
+}
+
+// What is known of one answer at once; a check that no policy makes is left out.
+export interface Scores {
+  realtime?: Record<string, number>;
+  people?: Record<string, { approved: boolean; scores: Record<string, number>; errors: string[] }>;
 }
 
 export const at = (queue: string): string => `/v1/review/queues/${encodeURIComponent(queue)}`;

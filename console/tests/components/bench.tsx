@@ -1,9 +1,12 @@
 // A page's surroundings in tests: who is signed in, and a server of answers that the test writes out.
-import { cleanup, render, type RenderResult } from "@testing-library/react";
+import { cleanup, configure, render, type RenderResult } from "@testing-library/react";
 import type { ReactNode } from "react";
 import { afterEach, beforeEach, vi } from "vitest";
 import type { Me } from "../../src/api/types";
 import { Session } from "../../src/session";
+
+// A busy machine must not fail a test by the clock.
+configure({ asyncUtilTimeout: 10_000 });
 
 export const ADMIN: Me = { tenant: "default", key_id: "key_1", key_name: "admin", scopes: ["admin"], groups: [], tier: "" };
 
@@ -19,7 +22,8 @@ type Reply = unknown | ((call: Call) => unknown);
 export const calls: Call[] = [];
 let replies: Record<string, Reply> = {};
 
-// `routes`: "GET /v1/things" to the JSON that it answers, or a function that makes it; a Response is sent as it is.
+// `routes`: "GET /v1/things" to the JSON that it answers, or a function that makes it, at once or later; a Response is sent
+// as it is.
 export function serve(routes: Record<string, Reply>): void {
   replies = { ...replies, ...routes };
 }
@@ -56,7 +60,7 @@ beforeEach(() => {
     calls.push(call);
     const reply = replies[`${call.method} ${call.path}`] ?? replies[`${call.method} ${pathname}`];
     if (reply === undefined) return refusal(404, `no ${call.method} ${call.path}`, "not_found");
-    const made = typeof reply === "function" ? reply(call) : reply;
+    const made = await (typeof reply === "function" ? reply(call) : reply);
     return made instanceof Response ? made : new Response(JSON.stringify(made), { status: 200 });
   });
 });

@@ -3,7 +3,7 @@ import { screen, within } from "@testing-library/react";
 import { expect, it } from "vitest";
 import { OverviewView } from "../../src/pages/quality/overview";
 import { TraceView } from "../../src/pages/traces/trace";
-import { serve, show } from "./bench";
+import { ADMIN, calls, refusal, serve, show } from "./bench";
 
 const COUNTED = { ok: 4, failed: 0, refused: 0, cancelled: 0, cached: 0, up: 0, down: 0, edited: 0, retrievals: 4, unanswered: 0, not_in_documents: 0, sentences: 0, unsupported: 0, guard_refused: 0, leaks: 0, errors: {}, judged: 0, scores: [] };
 
@@ -50,4 +50,45 @@ it("a trace tells what its answer scored, and who judged", async () => {
   expect(told.getByText("Passages support the answer").nextSibling?.textContent).toBe("0.25");
   expect(told.getByText("Supported statements").nextSibling?.textContent).toBe("1 of 4");
   told.getByText(/Judged by minilm,/);
+});
+
+const SPAN = { id: "a", parent_id: null, name: "request", started_at: 1, start_ns: "1", duration_ms: 5, status: "ok", attributes: {} };
+const ANSWER = { id: "ans_1", created_at: 1, kind: "answer", subject: "ans_1", trace_id: "t", facts: {}, content: null, consent: false };
+
+it("beside what was judged later stands what was known at once, and what people said", async () => {
+  const verdict = { id: "verdict_1", answer_id: "ans_1", created_at: 2, application: "handbook", judge: "minilm@1a", scores: { faithfulness: 0.25 }, claims: 0, supported: 0 };
+  serve({
+    "GET /v1/traces/t": { spans: [SPAN], verdicts: [verdict] },
+    "GET /v1/events": { data: [ANSWER] },
+    "GET /v1/review/answers/ans_1/scores": { realtime: { format: 1, personal_data: 0.02 }, judged: [], people: { weekly: { approved: false, scores: {}, errors: [] } } },
+  });
+  show(<TraceView id="t" shown="steps" />);
+  const told = within(await screen.findByLabelText("Found at once"));
+  const figure = (name: string): string => told.getByText(name).nextSibling!.textContent!;
+  expect(figure("Whole and in its format")).toBe("1.00");
+  expect(figure("Free of personal data")).toBe("0.02");
+  expect(figure("Free of toxicity")).toBe("not checked");
+  expect(figure("People: weekly")).toBe("rejected");
+  screen.getByLabelText("Verdict on the answer");
+});
+
+it("a trace is read where its scores are not", async () => {
+  serve({ "GET /v1/traces/t": { spans: [SPAN], verdicts: [] }, "GET /v1/events": { data: [ANSWER] }, "GET /v1/review/answers/ans_1/scores": () => refusal(404, "gone") });
+  const { unmount } = show(<TraceView id="t" shown="steps" />);
+  await screen.findByText("Duration", { selector: ".figures dt" });
+  expect(screen.queryByText("This did not work")).toBeNull();
+  unmount();
+  calls.length = 0;
+  show(<TraceView id="t" shown="steps" />, { ...ADMIN, scopes: ["chat"] });
+  await screen.findByText("Duration", { selector: ".figures dt" });
+  expect(calls.some((each) => each.path.includes("/scores"))).toBe(false);
+});
+
+it("what guards find in every answer stands above the sample that was judged", async () => {
+  const total = { ...COUNTED, realtime: { format: 0.998, toxicity: 1, personal_data: null } };
+  serve({ "GET /v1/quality": { step_s: 3600, applications: [""], total, examples: {}, data: [] } });
+  show(<OverviewView />);
+  const table = within(await screen.findByRole("group", { name: "Scores of every answer" }));
+  const rows = table.getAllByRole("row").slice(1).map((row) => [...row.querySelectorAll("td")].slice(0, 2).map((cell) => cell.textContent));
+  expect(rows).toEqual([["Whole and in its format", "99.8 %"], ["Free of toxicity", "100 %"], ["Free of personal data", "–"]]);
 });

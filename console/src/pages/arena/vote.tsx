@@ -23,6 +23,8 @@ export function VoteView({ arena }: { arena: Arena }): ReactNode {
   const [asking, setAsking] = useState(false);
   const [error, setError] = useState<ApiError>();
   const stopping = useRef<AbortController>(undefined);
+  // The battle whose vote is on its way: a key that is pressed twice votes once.
+  const voting = useRef("");
   useEffect(() => () => stopping.current?.abort(), []);
 
   const failed = (found: unknown): void => {
@@ -45,10 +47,13 @@ export function VoteView({ arena }: { arena: Arena }): ReactNode {
     setAsking(false);
   };
   const vote = async (winner: Winner): Promise<void> => {
-    if (!shown?.open || told) return;
+    if (!shown?.open || told || voting.current === shown.id) return;
+    voting.current = shown.id;
+    setError(undefined);
     try {
       setTold(await post<Told>(of(arena.id, "battles", shown.id, "votes"), { winner }));
     } catch (found) {
+      voting.current = "";
       failed(found);
     }
   };
@@ -102,7 +107,7 @@ export function VoteView({ arena }: { arena: Arena }): ReactNode {
           ))}
         </div>
       )}
-      {told && <Note tone="good">{`Counted. Left was ${told.left.model}, right was ${told.right.model}.`}</Note>}
+      <div role="status">{told && <Note tone="good">{`Counted. Left was ${told.left.model}, right was ${told.right.model}.`}</Note>}</div>
     </section>
   );
 }

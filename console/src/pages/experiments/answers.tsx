@@ -25,8 +25,8 @@ export function Answers({ id, scorer, comparisons }: { id: string; scorer: strin
     <section className="stack" aria-label="Answers">
       <div className="section-head">
         <h2>Answers</h2>
-        <label className="row">
-          Show
+        <label className="inline">
+          Show{" "}
           <select value={which} onChange={(event) => { setWhich(event.target.value); setAfter(0); }}>
             <option value="all">all, in order</option>
             {views.map((each) => <option key={each.name} value={each.name}>{each.label}</option>)}

@@ -42,6 +42,8 @@ export function ExportView({ id }: { id: string }): ReactNode {
   );
 }
 
+const SIDES = ["train", "validation", "test"];
+
 function Card({ one }: { one: ExportDetails }): ReactNode {
   const { manifest } = one;
   const split = manifest.split ?? { rows: {}, groups: {} };
@@ -53,7 +55,7 @@ function Card({ one }: { one: ExportDetails }): ReactNode {
         {manifest.consent?.override && <> Reason: {manifest.consent.override}.</>} Seed {manifest.seed}.
       </p>
       {manifest.cleaning && <p className="muted small">Cleaned by: {manifest.cleaning}</p>}
-      <Table label="Split" head={["Split", "Rows", "Groups"]} rows={Object.keys(split.rows).map((side) => [side, count(split.rows[side] ?? 0), count(split.groups[side] ?? 0)])} />
+      <Table label="Split" head={["Split", "Rows", "Groups"]} rows={SIDES.filter((side) => side in split.rows).map((side) => [side, count(split.rows[side] ?? 0), count(split.groups[side] ?? 0)])} />
       <Table label="Cleaning" head={["Step", "Interactions"]} rows={Object.entries(manifest.counts ?? {}).map(([step, taken]) => [step, count(taken)])} />
       <Table label="Origins" head={["Origin", "Rows"]} rows={Object.entries(manifest.origins ?? {}).map(([origin, rows]) => [origin, count(rows)])} />
     </section>

@@ -1,7 +1,7 @@
 // The newest build: its rates, what each step took, and examples of that.
 import { useEffect, useState, type ReactNode } from "react";
 import { ApiError, get, post } from "../../api/client";
-import type { BuildStep, LakeBuild, StepSample } from "../../api/lake";
+import type { LakeBuild, StepSample } from "../../api/lake";
 import type { List } from "../../api/types";
 import { count, duration, moment, percent, share } from "../../lib/format";
 import { useResource } from "../../lib/resource";
@@ -12,6 +12,9 @@ import { Empty, Loaded } from "../../ui/states";
 import { toast } from "../../ui/toast";
 
 const LOOK_AGAIN_MS = 2000;
+// What examples are of: a step, or the rows that came through all of them.
+type Sampled = { name: string; about: string };
+const READY: Sampled = { name: "ready", about: "Rows that came through all steps, as training reads them." };
 
 export function FunnelView(): ReactNode {
   const builds = useResource("lake builds", (signal) => get<List<LakeBuild>>("/v1/lake/builds?limit=20", signal));
@@ -74,13 +77,13 @@ function part(value: number | null): string {
 }
 
 function Steps({ build }: { build: LakeBuild }): ReactNode {
-  const [looking, setLooking] = useState<BuildStep>();
+  const [looking, setLooking] = useState<Sampled>();
   const total = build.interactions ?? 0;
   return (
     <>
       <dl className="figures large">
         <div><dt>Interactions</dt><dd>{count(total)}<small>built {moment(build.created_at)}</small></dd></div>
-        <div><dt>Ready</dt><dd>{count(build.ready ?? 0)}<small>{share(build.ready ?? 0, total)} of all</small></dd></div>
+        <div><dt>Ready</dt><dd>{count(build.ready ?? 0)}{(build.ready_samples ?? []).length > 0 && <IconButton icon="search" label="Examples: ready rows" onClick={() => setLooking(READY)} />}<small>{share(build.ready ?? 0, total)} of all</small></dd></div>
         <div><dt>Thumbs up</dt><dd>{part(build.quality_rate)}<small>of those that were rated</small></dd></div>
         <div><dt>Personal data</dt><dd>{part(build.personal_data_rate)}<small>of all</small></dd></div>
         <div><dt>Duplicates</dt><dd>{part(build.duplicate_rate)}<small>of what was compared</small></dd></div>
@@ -88,7 +91,7 @@ function Steps({ build }: { build: LakeBuild }): ReactNode {
       </dl>
       <div className="scroll" tabIndex={0} role="group" aria-label="Steps">
         <table className="table">
-          <thead><tr><th>Step</th><th className="number">Rows</th><th className="wide">Left</th><th className="number">Dropped</th><th>Why</th><th className="tools"><span className="hidden">Examples</span></th></tr></thead>
+          <thead><tr><th>Step</th><th className="number">Rows</th><th className="wide wide-only">Left</th><th className="number">Dropped</th><th className="wide">Why</th><th className="tools"><span className="hidden">Examples</span></th></tr></thead>
           <tbody>
             {(build.steps ?? []).map((step) => {
               const left = step.before - step.dropped;
@@ -97,9 +100,9 @@ function Steps({ build }: { build: LakeBuild }): ReactNode {
                 <tr key={step.name}>
                   <td><span title={step.about}>{step.name.replaceAll("_", " ")}</span>{!step.on && <> <Badge>off</Badge></>}</td>
                   <td className="number">{count(step.before)}</td>
-                  <td className="wide"><span className="meter-row"><span className="meter" role="img" aria-label={`${count(left)} of ${count(total)} left`}><span style={{ width: `${(100 * left) / Math.max(1, total)}%` }} /></span></span></td>
+                  <td className="wide wide-only"><span className="meter-row"><span className="meter" role="img" aria-label={`${count(left)} of ${count(total)} left`}><span style={{ width: `${(100 * left) / Math.max(1, total)}%` }} /></span></span></td>
                   <td className="number">{step.dropped ? count(step.dropped) : step.changed ? `${count(step.changed)} changed` : "–"}</td>
-                  <td className="small muted">{why.map(([name, number]) => `${name} ${count(number)}`).join(", ")}</td>
+                  <td className="wide small muted">{why.map(([name, number]) => `${name} ${count(number)}`).join(", ")}</td>
                   <td className="nowrap">{(step.samples.length > 0 || Boolean(step.changed)) && <IconButton icon="search" label={`Examples: ${step.name}`} onClick={() => setLooking(step)} />}</td>
                 </tr>
               );
@@ -112,7 +115,7 @@ function Steps({ build }: { build: LakeBuild }): ReactNode {
   );
 }
 
-function Samples({ build, step, onClose }: { build: string; step: BuildStep; onClose: () => void }): ReactNode {
+function Samples({ build, step, onClose }: { build: string; step: Sampled; onClose: () => void }): ReactNode {
   const url = `/v1/lake/builds/${encodeURIComponent(build)}/samples?step=${encodeURIComponent(step.name)}`;
   const found = useResource(url, (signal) => get<List<StepSample>>(url, signal));
   return (
@@ -125,9 +128,10 @@ function Samples({ build, step, onClose }: { build: string; step: BuildStep; onC
             <ul className="stack">
               {data.map((each) => (
                 <li key={each.answer_id} className="card">
-                  <div className="between"><span className="muted small">{moment(each.at)}</span>{each.reason && <Badge>{each.reason}</Badge>}</div>
+                  <div className="between"><span className="muted small">{moment(each.at)} <Link to={`${path("lake", "lineage")}?of=${encodeURIComponent(each.answer_id)}`}>rows</Link></span>{(each.reason || each.verdict) && <Badge tone={each.verdict === "good" ? "good" : undefined}>{each.reason || each.verdict}</Badge>}</div>
                   <p><Link to={path("traces", each.trace_id)}>{each.question || "(nothing)"}</Link></p>
                   <p className="muted small">{each.answer}</p>
+                  {each.edited && <p className="small"><b>A person wrote instead:</b> {each.edited}</p>}
                 </li>
               ))}
             </ul>

@@ -1,12 +1,13 @@
-// From a trace, or an answer, to the rows that it became; each row leads back to its trace.
+// From a trace, or an answer, to the rows that it became, and to the exports and data sets that have them.
 import { useState, type FormEvent, type ReactNode } from "react";
 import { get } from "../../api/client";
-import type { Lineage } from "../../api/lake";
-import { moment } from "../../lib/format";
+import type { Lineage, LineageExample, LineageExport } from "../../api/lake";
+import { count, moment, plural } from "../../lib/format";
 import { useResource } from "../../lib/resource";
 import { go, Link, path, usePlace } from "../../lib/route";
 import { Badge, Button, Field } from "../../ui/controls";
 import { Empty, Loaded } from "../../ui/states";
+import { Status } from "../exports/status";
 
 export function LineageView(): ReactNode {
   const { query } = usePlace();
@@ -39,11 +40,12 @@ function Found({ of }: { of: string }): ReactNode {
           ...lineage.ready.map((each) => ({ zone: "ready", name: each.answer_id, at: each.at, told: `build ${each.build}`, tone: "good" as const })),
           ...lineage.dropped.map((each) => ({ zone: "dropped", name: each.answer_id, at: each.at, told: `${each.step}: ${each.reason} (build ${each.build})`, tone: "warn" as const })),
         ];
-        if (rows.length === 0) return <Empty icon="lake" title="Nothing in the lake">It has not been imported yet, or was erased.</Empty>;
+        const made = (lineage.exports?.length ?? 0) + (lineage.datasets?.length ?? 0);
+        if (rows.length + made === 0) return <Empty icon="lake" title="Nothing in the lake">It has not been imported yet, or was erased.</Empty>;
         return (
           <>
             <p>Trace <Link to={path("traces", lineage.trace_id)} className="mono">{lineage.trace_id}</Link></p>
-            <div className="scroll" tabIndex={0} role="group" aria-label="Rows">
+            {rows.length > 0 && <div className="scroll" tabIndex={0} role="group" aria-label="Rows">
               <table className="table">
                 <thead><tr><th>Zone</th><th>Row</th><th>What</th><th>Time</th></tr></thead>
                 <tbody>
@@ -57,10 +59,62 @@ function Found({ of }: { of: string }): ReactNode {
                   ))}
                 </tbody>
               </table>
-            </div>
+            </div>}
+            {lineage.exports && lineage.exports.length > 0 && <Exports found={lineage.exports} />}
+            {lineage.datasets && lineage.datasets.length > 0 && <Examples found={lineage.datasets} />}
+            {lineage.datasets === null && <p className="muted small">Data sets that have it are shown to keys with the scope <code>datasets</code>.</p>}
           </>
         );
       }}
     </Loaded>
+  );
+}
+
+function Exports({ found }: { found: LineageExport[] }): ReactNode {
+  return (
+    <section className="stack" aria-label="Exports">
+      <h2>{plural(found.length, "export has", "exports have")} its rows</h2>
+      <div className="scroll" tabIndex={0} role="group" aria-label="Exports with its rows">
+        <table className="table">
+          <thead><tr><th>Export</th><th>State</th><th>Kind</th><th>Format</th><th className="number">Answers of this trace</th><th className="number">Rows in all</th><th>Made</th></tr></thead>
+          <tbody>
+            {found.map((each) => (
+              <tr key={each.id}>
+                <td><Link to={path("exports", each.id)}>{each.name || each.id}</Link></td>
+                <td><Status status={each.status} /></td>
+                <td>{each.kind}</td>
+                <td>{each.format}</td>
+                <td className="number">{count(each.answers.length)}</td>
+                <td className="number">{count(each.rows)}</td>
+                <td className="nowrap">{moment(each.created_at)}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </section>
+  );
+}
+
+function Examples({ found }: { found: LineageExample[] }): ReactNode {
+  return (
+    <section className="stack" aria-label="Data sets">
+      <h2>{plural(found.length, "example was", "examples were")} made of it</h2>
+      <div className="scroll" tabIndex={0} role="group" aria-label="Examples made of it">
+        <table className="table">
+          <thead><tr><th>Data set</th><th>Example</th><th>Part</th><th>Versions</th></tr></thead>
+          <tbody>
+            {found.map((each) => (
+              <tr key={`${each.name} ${each.example}`}>
+                <td><Link to={`${path("datasets", each.name)}?version=${each.version}`}>{`${each.name}@${each.version}`}</Link></td>
+                <td className="mono">{each.example}</td>
+                <td><Badge>{each.split || "–"}</Badge></td>
+                <td>{each.since === each.version ? each.version : `${each.since} to ${each.version}`}{!each.current && <> <Badge tone="warn">not in the newest</Badge></>}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </section>
   );
 }

@@ -2,8 +2,8 @@
 import { useMemo, useState, type ReactNode } from "react";
 import { get } from "../../api/client";
 import type { Counted, QualityReport, Scored } from "../../api/monitor";
-import { count, plural, share } from "../../lib/format";
-import { measure, score } from "../../lib/measures";
+import { count, percent, plural, share } from "../../lib/format";
+import { FOUND_AT_ONCE, measure, score } from "../../lib/measures";
 import { cutOf, PERIODS, slotName, type Period } from "../../lib/period";
 import { useResource } from "../../lib/resource";
 import { Line, Shares, Stacked, type Series } from "../../ui/chart";
@@ -70,6 +70,7 @@ function Report({ report, cut }: { report: QualityReport; cut: ReturnType<typeof
     const counts = new Map(SERIES.map(({ name }) => [name, row ? (name === "answered" ? answered(row) : (row[name as keyof Counted] as number)) : 0]));
     return { name: slotName(slot * cut.width, cut.width), counts };
   });
+  const recent = Array.from({ length: cut.many }, (_, index) => rows.get(last - cut.many + 1 + index));
   const errors = Object.entries(total.errors).sort((a, b) => b[1] - a[1]).map(([name, value]): [string, number] => [name.replaceAll("_", " "), value]);
   const examples = EXAMPLES.filter(([name]) => (report.examples[name] ?? []).length > 0);
   return (
@@ -86,7 +87,8 @@ function Report({ report, cut }: { report: QualityReport; cut: ReturnType<typeof
         <h2>Requests over time</h2>
         <Stacked label="Requests over time" slots={slots} series={SERIES} />
       </section>
-      {total.scores.length > 0 && <Judged report={report} slots={Array.from({ length: cut.many }, (_, index) => rows.get(last - cut.many + 1 + index))} />}
+      {total.realtime && <AtOnce report={report} slots={recent} />}
+      {total.scores.length > 0 && <Judged report={report} slots={recent} />}
       <div className="two">
         {errors.length > 0 && <Shares title="Errors by code" rows={errors} />}
         {examples.length > 0 && (
@@ -99,6 +101,30 @@ function Report({ report, cut }: { report: QualityReport; cut: ReturnType<typeof
         )}
       </div>
     </>
+  );
+}
+
+// What is found in every answer, beside what judges say of some.
+function AtOnce({ report, slots }: { report: QualityReport; slots: (Counted | undefined)[] }): ReactNode {
+  const said = (value: number | null | undefined): string => (value === null || value === undefined ? "–" : percent(value));
+  return (
+    <section className="card stack" aria-label="Every answer">
+      <div className="between"><h2>Every answer</h2><span className="muted small">shares of answers without a finding, known at once</span></div>
+      <div className="scroll" tabIndex={0} role="group" aria-label="Scores of every answer">
+        <table className="table compact">
+          <thead><tr><th>Measure</th><th className="number">Share</th><th className="wide">Over time</th></tr></thead>
+          <tbody>
+            {FOUND_AT_ONCE.map((name) => (
+              <tr key={name}>
+                <td>{measure(name)}</td>
+                <td className="number">{said(report.total.realtime![name])}</td>
+                <td className="wide over-time"><Line label={measure(name)} values={slots.map((slot) => slot?.realtime?.[name] ?? null)} format={percent} max={1} /></td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </section>
   );
 }
 

@@ -1,7 +1,7 @@
 // Whether people agree, how that goes over time, and what each reviewer did.
 import type { ReactNode } from "react";
 import { get } from "../../api/client";
-import { at, type Agreement, type Estimate, type Queue, type Reviewer } from "../../api/review";
+import { at, type Agreement, type Estimate, type Places, type Queue, type Reviewer } from "../../api/review";
 import type { List } from "../../api/types";
 import { count, moment, percent, plural, share } from "../../lib/format";
 import { useResource } from "../../lib/resource";
@@ -18,11 +18,11 @@ export function AgreementView(): ReactNode {
 
 function Of({ queue }: { queue: Queue }): ReactNode {
   const agreement = useResource(`agreement ${queue.id}`, (signal) => get<Agreement>(`${at(queue.name)}/agreement`, signal));
-  const reviewers = useResource(`reviewers ${queue.id}`, (signal) => get<List<Reviewer>>(`${at(queue.name)}/reviewers`, signal));
+  const reviewers = useResource(`reviewers ${queue.id}`, (signal) => get<List<Partial<Reviewer> & Partial<Places>>>(`${at(queue.name)}/reviewers`, signal));
   return (
     <>
       <Loaded of={agreement} what="Comparing labels">{(found) => <Criteria found={found} />}</Loaded>
-      <Loaded of={reviewers} what="Reading labels">{({ data }) => <Reviewers rows={data} />}</Loaded>
+      <Loaded of={reviewers} what="Reading labels">{({ data }) => <><Reviewers rows={data.filter((each): each is Reviewer => each.by !== undefined && (each.labels ?? 0) > 0)} /><Assigned rows={data.filter((each): each is Places => each.reviewer !== undefined)} /></>}</Loaded>
       <Loaded of={agreement}>{(found) => <Pairs found={found} />}</Loaded>
     </>
   );
@@ -71,6 +71,30 @@ function Reviewers({ rows }: { rows: Reviewer[] }): ReactNode {
               <td className="number">{each.median_seconds ?? "–"}</td>
               <td className="number">{each.compared > 0 ? `${share(each.agreed, each.compared)} of ${each.compared}` : "–"}</td>
               <td className="number">{each.decided > 0 ? `${each.overruled} of ${each.decided}` : "–"}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+// Whom the queue waits for.
+function Assigned({ rows }: { rows: Places[] }): ReactNode {
+  if (rows.length === 0) return null;
+  return (
+    <div className="scroll" tabIndex={0} role="group" aria-label="Places of reviewers">
+      <table className="table">
+        <thead><tr><th>Reviewer</th><th className="number">Assigned</th><th className="number">At work</th><th className="number">Given</th><th className="number">Skipped</th><th className="number">Overdue</th></tr></thead>
+        <tbody>
+          {rows.map((each) => (
+            <tr key={each.reviewer}>
+              <td className="breaking">{each.reviewer}{each.named && <> <Badge>named</Badge></>}</td>
+              <td className="number">{count(each.assigned)}</td>
+              <td className="number">{count(each.leased)}</td>
+              <td className="number">{count(each.given)}</td>
+              <td className="number">{count(each.skipped)}</td>
+              <td className="number">{each.overdue > 0 ? <Badge tone="bad">{count(each.overdue)}</Badge> : 0}</td>
             </tr>
           ))}
         </tbody>

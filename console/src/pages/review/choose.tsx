@@ -26,7 +26,7 @@ export function OfQueue({ view, label, tools, children }: Props): ReactNode {
           return (
             <>
               <div className="section-head">
-                <select aria-label="Queue" value={queue.name} onChange={(event) => go(path("review", view, event.target.value))}>
+                <select className="short" aria-label="Queue" value={queue.name} onChange={(event) => go(path("review", view, event.target.value))}>
                   {data.map((each) => <option key={each.id} value={each.name}>{each.definition.title || each.name}</option>)}
                 </select>
                 {tools?.(queue)}

@@ -50,6 +50,7 @@ export function LabelForm({ definition, task, done, onSubmit, onLeave }: Props):
     setBusy(false);
   };
   const leave = async (what: "skip" | "return"): Promise<void> => {
+    if (busy) return;
     setBusy(true);
     await onLeave(what);
     setBusy(false);

@@ -6,12 +6,14 @@ import { useMe } from "../../session";
 import { Tabbed, type View } from "../../ui/tabbed";
 import { AgreementView } from "./agreement";
 import { CalibrationView } from "./calibration";
+import { ItemsView } from "./items";
 import { QueuesView } from "./queues";
 import { WorkView } from "./work";
 
 const WORK: View = { name: "work", title: "Label", view: () => <WorkView /> };
 const CURATE: View[] = [
   { name: "queues", title: "Queues", view: () => <QueuesView /> },
+  { name: "items", title: "Items", view: () => <ItemsView /> },
   { name: "agreement", title: "Agreement", view: () => <AgreementView /> },
   { name: "calibration", title: "Calibration", view: () => <CalibrationView /> },
 ];

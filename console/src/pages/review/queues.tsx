@@ -59,7 +59,7 @@ function Table({ queues, onChange, onDelete }: { queues: Queue[]; onChange: (que
                 <td className="number">{count(queue.items.open)}</td>
                 <td className="number">{count(queue.items.adjudicate)}</td>
                 <td className="number">{count(queue.items.done)}</td>
-                <td className="wide small">{[...queue.definition.rule.certain.map((each) => `every ${each}`), `${percent(queue.definition.rule.share)} of the rest`].join(", ")}</td>
+                <td className="wide small">{[...queue.definition.rule.certain.map((each) => `every ${each}`), `${percent(queue.definition.rule.share)} of the rest`].join(", ")}{named(queue)}</td>
                 <td className="nowrap"><IconButton icon="edit" label={`Change: ${queue.name}`} onClick={() => onChange(queue)} /><IconButton icon="trash" label={`Delete: ${queue.name}`} onClick={() => onDelete(queue)} /></td>
               </tr>
             );
@@ -68,6 +68,11 @@ function Table({ queues, onChange, onDelete }: { queues: Queue[]; onChange: (que
       </table>
     </div>
   );
+}
+
+function named(queue: Queue): string {
+  const names = queue.definition.labelling.reviewers ?? [];
+  return names.length > 0 ? `; labelled by ${names.join(", ")}` : "";
 }
 
 const START = { rule: { share: 0.05, certain: ["error", "refusal", "down"] }, labelling: { double: 0.2 } };

@@ -14,7 +14,7 @@ import { Facts } from "./facts";
 import { PromptView } from "./prompt";
 import { ReplayDialog } from "./replay";
 import { Steps } from "./steps";
-import { Verdicts } from "./verdicts";
+import { AtOnce, Verdicts } from "./verdicts";
 
 interface Trace {
   spans: Span[];
@@ -55,6 +55,7 @@ export function TraceView({ id, shown }: { id: string; shown: Shown }): ReactNod
           </p>
         </div>
         <div className="row">
+          {may(me, "lake") && <Link to={`${path("lake", "lineage")}?of=${encodeURIComponent(id)}`} className="button plain" title="The rows, exports and data sets that this trace became"><Icon name="lake" size={16} /><span>In the lake</span></Link>}
           {answer && may(me, "replay") && <Button icon="again" onClick={() => setReplaying(true)}>Replay</Button>}
           <Choice
             label="What is shown"
@@ -65,7 +66,7 @@ export function TraceView({ id, shown }: { id: string; shown: Shown }): ReactNod
         </div>
       </header>
       {shown === "steps" ? (
-        <Loaded of={trace} what="Reading the trace">{(found) => <Steps spans={found.spans}><Verdicts found={found.verdicts} /></Steps>}</Loaded>
+        <Loaded of={trace} what="Reading the trace">{(found) => <Steps spans={found.spans}>{answer && may(me, "curate") && <AtOnce key={answer.id} answer={answer.id} />}<Verdicts found={found.verdicts} /></Steps>}</Loaded>
       ) : shown === "prompt" ? (
         <Loaded of={events} what="Reading what was asked">{(found) => <PromptView trace={id} events={found.data} />}</Loaded>
       ) : (

@@ -2,7 +2,7 @@
 import { useState, type ReactNode } from "react";
 import { ApiError, get, may, post } from "../../api/client";
 import type { Arm, Interval, Verdict } from "../../api/trials";
-import { count, localMoment, percent } from "../../lib/format";
+import { count, moment, percent } from "../../lib/format";
 import { useResource } from "../../lib/resource";
 import { Link, path } from "../../lib/route";
 import { useMe } from "../../session";
@@ -50,7 +50,7 @@ function Shown({ trial, url, onChange }: { trial: Verdict; url: string; onChange
                 <td className="number">{arm.rate === null ? "–" : percent(arm.rate)}</td>
                 <td className="number nowrap">{arm.sequence.length === 0 ? "–" : points(arm.sequence.at(-1)!)}</td>
                 <td>{arm.guards.map((each) => <Badge key={each.metric} tone={TONES[each.state]}>{`${each.metric}: ${each.state}`}</Badge>)}</td>
-                <td>{state(trial, arm)}</td>
+                <td className="nowrap">{state(trial, arm)}</td>
               </tr>
             ))}
           </tbody>
@@ -86,14 +86,15 @@ const HEIGHT = 140;
 function Course({ arm, control }: { arm: Arm; control: string }): ReactNode {
   const seen = arm.sequence;
   const widest = Math.max(...seen.slice(Math.floor(seen.length / 3)).flatMap((each) => [Math.abs(each.low ?? 0), Math.abs(each.high ?? 0)]), 0.01);
-  const most = Math.log(seen.at(-1)!.n + 1);
-  const x = (n: number): number => (WIDTH * Math.log(n + 1)) / most;
+  // From the first unit on: there is nothing before it.
+  const first = Math.log(seen[0]!.n);
+  const x = (n: number): number => (WIDTH * (Math.log(n) - first)) / (Math.log(seen.at(-1)!.n) - first);
   const y = (value: number): number => HEIGHT / 2 - (Math.max(-1.2, Math.min(1.2, value / widest)) * HEIGHT) / 2.4;
   const edge = (pick: "low" | "high" | "value"): string[] => seen.map((each) => `${x(each.n).toFixed(1)},${y(each[pick] ?? 0).toFixed(1)}`);
   const last = seen.at(-1)!;
   return (
     <figure className="card stack" aria-label={`${arm.name} against ${control}`}>
-      <figcaption className="between"><h2>{`${arm.name} less ${control}`}</h2><span className="muted small">{`${points(last)} points after ${count(last.n)} units of each, ${localMoment(last.at)}`}</span></figcaption>
+      <figcaption className="between"><h2>{`${arm.name} less ${control}`}</h2><span className="muted small">{`${points(last)} points after ${count(last.n)} units of each, ${moment(last.at)}`}</span></figcaption>
       <svg className="course" viewBox={`0 0 ${WIDTH} ${HEIGHT}`} preserveAspectRatio="none" role="img" aria-label={`Difference over time: now ${points(last)} points`}>
         <polygon className="area" points={[...edge("low"), ...edge("high").reverse()].join(" ")} />
         <line className="grid" x1="0" x2={WIDTH} y1={y(0)} y2={y(0)} />

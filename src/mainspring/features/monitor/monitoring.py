@@ -9,6 +9,7 @@ from functools import partial
 from mainspring.core.errors import SettingsError
 from mainspring.core.settings import Settings
 from mainspring.engines import Engines
+from mainspring.evaluation import realtime
 from mainspring.features.monitor.judging.judges import JUDGING, ByEmbeddings, ByModel
 from mainspring.features.monitor.judging.live_judging import JudgePanel, Judging
 from mainspring.features.monitor.metrics import MonitorMetrics
@@ -54,7 +55,8 @@ def make(settings: Settings, stores: Stores, telemetry: Telemetry, engines: Engi
             idle=free,
             count=metrics.judged,
         )
-    return Monitor(chosen, stores.database, stores.jobs, engines.embedder, idle=idle, judging=judging)
+    checked = realtime.checked(settings.guards)
+    return Monitor(chosen, stores.database, stores.jobs, engines.embedder, idle=idle, judging=judging, checked=checked)
 
 
 def _bench(

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -14,6 +14,7 @@ import mainspring.features.monitor.views as views
 import mainspring.stores.sql.ids as ids
 from mainspring.core.errors import InvalidRequest, StoreError
 from mainspring.engines.base import Embedder
+from mainspring.evaluation import realtime
 from mainspring.evaluation.vitals import Vitals
 from mainspring.features.monitor.alerts.delivery import Deliveries
 from mainspring.features.monitor.alerts.error_budgets import ErrorBudgets
@@ -39,7 +40,7 @@ _FOR_EVER = 10**9
 
 class Monitor:
     """Alerts, silences, drift, objectives and quality of a tenant. ``judging`` judges answers while it watches (None:
-    nothing does); ``clock`` gives Unix seconds."""
+    nothing does); ``checked`` are the measures that policies look at in every answer; ``clock`` gives Unix seconds."""
 
     def __init__(
         self,
@@ -50,6 +51,7 @@ class Monitor:
         *,
         idle: Callable[[], bool] = lambda: True,
         judging: Judging | None = None,
+        checked: Collection[str] = realtime.MEASURES,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.settings = settings
@@ -57,6 +59,7 @@ class Monitor:
         self._embedder = embedder
         self._idle = idle
         self._judging = judging
+        self._checked = checked
         self._clock = clock
         self._feed = Feed(database)
         self._tallies = Tallies(database)
@@ -217,7 +220,7 @@ class Monitor:
         span = fine if since >= Series(self._tallies, fine).fine_start(self._clock()) else 60 * fine
         step = max(span, step // span * span)
         rows = await self._tallies.rows(span, since // step * step, until, tenant=tenant, application=application)
-        return await asyncio.to_thread(views.quality, rows, since, until, step)
+        return await asyncio.to_thread(views.quality, rows, since, until, step, self._checked)
 
     async def _series(self, now: float, tenant: str) -> Series:
         series = Series(self._tallies, self.settings.bucket_s)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -74,8 +74,15 @@ def slo(found: ObjectiveBudget) -> dict[str, Any]:
     }
 
 
-def quality(rows: Iterable[TallyRow], since: float, until: float, step: int) -> dict[str, Any]:
-    """Counts by steps of time, and in all; examples are trace ids. ``rows`` are the oldest first."""
+def quality(
+    rows: Iterable[TallyRow],
+    since: float,
+    until: float,
+    step: int,
+    checked: Collection[str] = realtime.MEASURES,
+) -> dict[str, Any]:
+    """Counts by steps of time, and in all; examples are trace ids. ``rows`` are the oldest first, ``checked`` the
+    measures that some policy looks at in every answer."""
     by_step: dict[int, Tally] = {}
     applications: set[str] = set()
     for row in rows:
@@ -88,13 +95,13 @@ def quality(rows: Iterable[TallyRow], since: float, until: float, step: int) -> 
         "until": until,
         "step_s": step,
         "applications": sorted(applications),
-        "total": _counted(whole),
+        "total": _counted(whole, checked),
         "examples": {name: whole.examples[name] for name in sorted(whole.examples)},
-        "data": [{"at": at, **_counted(tally)} for at, tally in by_step.items()],
+        "data": [{"at": at, **_counted(tally, checked)} for at, tally in by_step.items()],
     }
 
 
-def _counted(tally: Tally) -> dict[str, Any]:
+def _counted(tally: Tally, checked: Collection[str]) -> dict[str, Any]:
     guards = []
     for name, count in sorted(tally.named("guard|").items()):
         guard, action, kind, stage, dry = (*name.split("|"), "", "", "", "")[:5]
@@ -109,18 +116,23 @@ def _counted(tally: Tally) -> dict[str, Any]:
         for measure, judge in sorted({group[:2] for group, moments in tally.drawn.items() if moments.count > 0})
     ]
     counts = {name: max(0, tally.counts[name]) for name in _COUNTS}
-    return {**counts, "errors": tally.named("error|"), "guards": guards, "realtime": _realtime(tally)} | {
+    return {**counts, "errors": tally.named("error|"), "guards": guards, "realtime": _realtime(tally, checked)} | {
         "scores": scores,
         "estimates": estimates,
     }
 
 
-def _realtime(tally: Tally) -> dict[str, float | None]:
-    """The shares of answers in which nothing was found, by what is looked at in every answer."""
+def _realtime(tally: Tally, checked: Collection[str]) -> dict[str, float | None]:
+    """The shares of answers in which nothing was found, by what is looked at in every answer; None where nothing looks
+    and nothing was found."""
     answers = tally.counts["ok"] + tally.counts[f"error|{UnfitAnswer.code}"]
     if answers <= 0:
         return dict.fromkeys(realtime.MEASURES, None)
-    return {name: round(max(0.0, 1 - tally.counts[f"found {name}"] / answers), 4) for name in realtime.MEASURES}
+    found = {name: tally.counts[f"found {name}"] for name in realtime.MEASURES}
+    return {
+        name: round(max(0.0, 1 - count / answers), 4) if count or name in checked else None
+        for name, count in found.items()
+    }
 
 
 def _estimate(tally: Tally, measure: str, judge: str) -> dict[str, Any]:

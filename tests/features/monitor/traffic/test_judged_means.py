@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from mainspring.core.facts.answers import AnswerFacts
 from mainspring.core.facts.guards import GuardFacts
 from mainspring.core.facts.opinions import VERDICT, ScoreFacts
+from mainspring.evaluation.realtime import MEASURES
 from mainspring.features.monitor.store.tallies import TallyRow
 from mainspring.features.monitor.traffic.tally import Tally
 from mainspring.features.monitor.views import quality
@@ -29,12 +31,12 @@ def verdict(score: float, stratum: str, probability: float, drawn: bool, before:
     return Fact(1, 0.0, "acme", "v", "t", "a", facts, None)
 
 
-def shown(*tallies: Tally) -> dict[str, Any]:
+def shown(*tallies: Tally, checked: Collection[str] = MEASURES) -> dict[str, Any]:
     rows = [
         TallyRow("acme", "app", 60, 60 * place, json.loads(json.dumps(each.plain())))
         for place, each in enumerate(tallies)
     ]
-    total: dict[str, Any] = quality(rows, 0.0, 600.0, 60)["total"]
+    total: dict[str, Any] = quality(rows, 0.0, 600.0, 60, checked)["total"]
     return total
 
 
@@ -80,3 +82,6 @@ def test_findings_of_every_answer_are_shares_of_clean_answers() -> None:
             tally.add(Fact(1, 0.0, "acme", kind, "t", f"a{place}", told, None))
     assert shown(tally)["realtime"] == {"format": 0.75, "toxicity": 1.0, "personal_data": 0.75}
     assert shown(Tally())["realtime"] == {"format": None, "toxicity": None, "personal_data": None}
+    # What no policy looks at has no score, but what was found under an earlier policy counts.
+    unchecked = {"format": 0.75, "toxicity": None, "personal_data": 0.75}
+    assert shown(tally, checked=("format",))["realtime"] == unchecked
