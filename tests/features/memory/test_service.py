@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import time
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,6 +21,7 @@ from mainspring.core.types import Context, Principal
 from mainspring.feature import Rooms
 from mainspring.features.memory.persons import Consent, Person
 from mainspring.features.memory.service import Memories
+from mainspring.features.memory.store import New
 from mainspring.guards.detect import injection
 from mainspring.serving.memory.recollection import Asking
 from mainspring.stores import Stores
@@ -118,6 +121,25 @@ async def test_superseded_facts_are_not_told(opened: Stores) -> None:
     assert "I live in Berlin" not in await recalled(service, "Do I live in Berlin?")
     found = await service.search("Berlin", caller(), Asking())
     assert [each.text for each in found] == ["I moved to Lisbon"]
+
+
+@pytest.mark.parametrize("old_first", [True, False])
+async def test_events_fade_with_their_age_by_a_fifth_at_most_and_facts_do_not(opened: Stores, old_first: bool) -> None:
+    service = await agreed(opened, half_life_days=1.0)
+    now = time.time()
+    at = {"old": now - 100 * 86_400, "new": now}
+    both = [("I visited Lima", "old"), ("I visited Rome", "new")]
+    for text, age in both if old_first else both[::-1]:
+        await service.store.add(ME, "", New(text, "event", at=at[age]))
+    found = await service.search("What did I visit?", caller(), Asking())
+    assert [each.text for each in found] == ["I visited Rome", "I visited Lima"]
+    kept = await service.store.all(ME, "")
+    aged = service._aged(np.ones(2), kept)
+    assert [round(float(each), 3) for each in sorted(aged)] == [0.8, 1.0]
+    half = dataclasses.replace(kept[0], at=now - 86_400)
+    assert float(service._aged(np.ones(1), [half])[0]) == pytest.approx(0.9, abs=1e-3)
+    lasting = [dataclasses.replace(each, kind=kind) for each in kept for kind in ("fact", "preference")]
+    assert service._aged(np.ones(4), lasting).tolist() == [1.0] * 4
 
 
 async def test_refusal_deletes_what_was_known(opened: Stores) -> None:
