@@ -75,6 +75,13 @@ export interface Estimate {
   n: number;
 }
 
+// Of a judge's scores: the mean is raw, and beside it stands what people would say; why there is no such estimate.
+export interface ScoreEstimate extends Estimate {
+  raw?: boolean;
+  calibrated?: { mean: number; low: number | null; high: number | null; by: string; labels: number } | null;
+  why?: string;
+}
+
 export interface Comparison {
   scorer: string;
   responder: string;
@@ -92,7 +99,7 @@ export interface Responder {
   name: string;
   answers: number;
   failed: number;
-  scores: Record<string, Estimate>;
+  scores: Record<string, ScoreEstimate>;
   cost_usd: number;
   cost_per_answer_usd: number | null;
   tokens: number;
@@ -104,7 +111,7 @@ export interface Report {
   examples: number;
   responders: Responder[];
   comparisons: Comparison[];
-  slices: { tag: string; value: string; examples: number; responders: { name: string; scores: Record<string, Estimate> }[] }[];
+  slices: { tag: string; value: string; examples: number; responders: { name: string; scores: Record<string, ScoreEstimate> }[] }[];
 }
 
 export interface Piece {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -10,15 +10,28 @@ from mainspring.core.types import Principal, Responder
 
 
 @dataclass(frozen=True, slots=True)
+class LabelMap:
+    """From a judge's scores to the labels that people would give. ``error`` is the mean squared error on left-out
+    labels, of which there were ``labels``."""
+
+    apply: Callable[[Sequence[float]], Sequence[float]]
+    method: str
+    error: float
+    labels: int
+
+
+@dataclass(frozen=True, slots=True)
 class JudgeFigures:
     """The published figures of a judge. ``version`` changes with its definition and its models, ``measured_at`` is in
-    Unix seconds, ``n`` counts the labels, ``figures`` are as ``GET /v1/judges/{name}`` shows them."""
+    Unix seconds, ``n`` counts the labels, ``figures`` are as ``GET /v1/judges/{name}`` shows them. ``map`` is None
+    where no map comes closer to the labels than the bare scores."""
 
     judge: str
     version: str
     measured_at: float
     n: int
     figures: Mapping[str, Any]
+    map: LabelMap | None = None
 
 
 @runtime_checkable

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
+from mainspring.core.errors import InvalidRequest
 from mainspring.core.types import Context
 from mainspring.evaluation.examples import Example, ExampleAnswer
 
@@ -43,6 +45,16 @@ class ScoresRefusals(Scorer, Protocol):
 
 
 @runtime_checkable
+class LetsJudge(Scorer, Protocol):
+    """A scorer whose scores are a judge's: they are worth what the judge is. A gate asks for the judge's figures."""
+
+    @property
+    def judge(self) -> str:
+        """The judge's name; empty: a model that judges without a definition, so that nobody can measure it."""
+        ...
+
+
+@runtime_checkable
 class ScorerSource(Protocol):
     """Makes scorers by name and options, as an experiment or a gate names them."""
 
@@ -53,3 +65,15 @@ class ScorerSource(Protocol):
     def scorer_names(self) -> list[str]:
         """All names, sorted."""
         ...
+
+
+def wanted(text: str) -> tuple[str, dict[str, Any]]:
+    """The name and the options of ``NAME``, ``NAME:OPTION=VALUE,...`` or ``NAME:{"OPTION": VALUE}``, as commands take
+    them. Raises ``InvalidRequest`` for JSON that is none."""
+    name, _, options = text.partition(":")
+    if not options.startswith("{"):
+        return name, dict(each.partition("=")[::2] for each in options.split(",") if each)
+    try:
+        return name, dict(json.loads(options))
+    except ValueError as error:
+        raise InvalidRequest(f"the options of the scorer {name:.50} are not JSON: {error}", param="scorer") from None

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mainspring.testing.chunkers import ChunkerSuite
     from mainspring.testing.embedders import EmbedderSuite, WordEmbedder
     from mainspring.testing.engines import EngineSuite
-    from mainspring.testing.gates import assert_not_worse
+    from mainspring.testing.gates import assert_gate, assert_not_worse
     from mainspring.testing.guards import GuardSuite
     from mainspring.testing.metrics import MetricSuite
     from mainspring.testing.parsers import ParserSuite
@@ -66,6 +66,7 @@ __all__ = [
     "VoiceSuite",
     "WebSearchSuite",
     "WordEmbedder",
+    "assert_gate",
     "assert_not_worse",
 ]
 
@@ -93,6 +94,7 @@ _MODULES = {
     "VoiceSuite": "suites.speech",
     "WebSearchSuite": "suites.web_search",
     "WordEmbedder": "embedders",
+    "assert_gate": "gates",
     "assert_not_worse": "gates",
 }
 

@@ -1,12 +1,21 @@
-"""A regression gate for tests: fails where a candidate is worse than the incumbent, and where that is uncertain."""
+"""Regression gates for tests: they fail where a candidate is worse than the incumbent, and where that is uncertain."""
 
 from __future__ import annotations
 
+import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+from mainspring.core import slices
 from mainspring.core.errors import InvalidRequest
+from mainspring.core.settings import Settings, load
 from mainspring.statistics.sequential import Pairs
+
+if TYPE_CHECKING:
+    from mainspring.feature import Rooms, Services
 
 
 def assert_not_worse(
@@ -40,3 +49,38 @@ def assert_not_worse(
     if test.verdict != "not worse":
         said = "worse" if test.verdict == "worse" else f"not shown to be no more than {margin:g} worse"
         raise AssertionError(f"the candidate is {said}: {mean:+.3f} over {len(differences)} examples")
+
+
+def assert_gate(
+    cases: str | Path,
+    *,
+    candidate: str,
+    incumbent: str,
+    measure: str = "",
+    scorer: str = "",
+    margin: float = 0.03,
+    alpha: float = 0.05,
+    beta: float = 0.1,
+    seed: int = 1,
+    settings: Settings | None = None,
+) -> None:
+    """``mainspring eval gate`` in a test that is no coroutine: ``cases`` are a file or ``dataset:NAME@VERSION``,
+    ``candidate`` and ``incumbent`` served names or files of answers, and ``scorer`` is ``NAME:OPTION=VALUE``.
+
+    Raises ``AssertionError`` with the report unless the candidate is shown not to be worse by ``margin``. Raises
+    ``InvalidRequest``, and ``Conflict`` for a judge that has published no figures.
+    """
+    ((_, gate),) = slices.declared("gating", "GATE")
+    wish = {"file": str(cases), "candidate": candidate, "incumbent": incumbent, "measure": measure, "scorer": scorer}
+    numbers = {"margin": margin, "alpha": alpha, "beta": beta, "seed": seed}
+    passed, report = asyncio.run(gate(_opened, settings or load().settings, **wish, **numbers))
+    if not passed:
+        raise AssertionError(report)
+
+
+@asynccontextmanager
+async def _opened(settings: Settings) -> AsyncIterator[tuple[Rooms, Services]]:
+    from mainspring.system import System
+
+    async with System.open(settings) as system:
+        yield system.rooms, system.services

@@ -44,7 +44,7 @@ async def test_an_evaluation_becomes_a_finished_experiment(home: Lab) -> None:
     assert new
     row = await home.experiments.results.get(home.who, name)
     assert (row.state, row.total, row.done, row.ended_at, row.name) == ("completed", 4, 4, 1_000.0, "quiz, small")
-    report = await home.experiments.report(row)
+    report = await home.experiments.report(home.who, row)
     (small,) = report["responders"]
     assert small["scores"]["acc"]["mean"] == 0.75
     # Four questions, of which two each are alike.

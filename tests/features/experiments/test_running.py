@@ -28,7 +28,7 @@ async def test_the_better_model_wins_each_pair(home: Lab) -> None:
     await home.run()
     row = await home.experiments.results.get(home.who, made.id)
     assert (row.state, row.total) == ("completed", 16)
-    report = await home.experiments.report(row)
+    report = await home.experiments.report(home.who, row)
     bad, good = report["responders"]
     assert (bad["scores"]["exact"]["mean"], good["scores"]["exact"]["mean"]) == (0.0, 1.0)
     compared = {each["scorer"]: each for each in report["comparisons"]}
@@ -51,7 +51,7 @@ async def test_the_same_state_is_not_asked_again(home: Lab) -> None:
         await home.run()
     assert home.asked == 4
     row = await home.experiments.results.get(home.who, made.id)
-    assert (await home.experiments.report(row))["responders"][0]["cost_usd"] > 0
+    assert (await home.experiments.report(home.who, row))["responders"][0]["cost_usd"] > 0
     await home.experiments.submit(home.who, "sums", None, spec("bad", "good"))
     await home.run()
     assert home.asked == 8
@@ -109,7 +109,7 @@ async def test_a_process_that_goes_on_waits_for_models_that_it_has_not_loaded_ye
     await stores.jobs.release(job)
     await home.run()
     row = await home.experiments.results.get(home.who, made.id)
-    assert (await home.experiments.report(row))["responders"][0]["failed"] == failed
+    assert (await home.experiments.report(home.who, row))["responders"][0]["failed"] == failed
     # One that does not come is waited for once.
     assert ring.asked == (6 if not failed else 8 + 2)
 

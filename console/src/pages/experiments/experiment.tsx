@@ -1,7 +1,7 @@
 // One experiment: its comparison, quality against cost, slices, and answers side by side.
 import { useEffect, useState, type ReactNode } from "react";
 import { ApiError, get, post } from "../../api/client";
-import type { Comparison, Estimate, Experiment, Report } from "../../api/datasets";
+import type { Comparison, Estimate, Experiment, Report, ScoreEstimate } from "../../api/datasets";
 import { count, duration, money, plural } from "../../lib/format";
 import { useResource } from "../../lib/resource";
 import { Link, path } from "../../lib/route";
@@ -83,20 +83,26 @@ export function ExperimentView({ id }: { id: string }): ReactNode {
   );
 }
 
-export function estimate(found: Estimate | undefined, sign = false): string {
+export function estimate(found: Pick<Estimate, "mean" | "low" | "high"> | undefined, sign = false): string {
   if (!found || found.mean === null) return "–";
   const said = (value: number): string => `${sign && value > 0 ? "+" : ""}${value.toFixed(3)}`;
   return found.low === null || found.high === null ? said(found.mean) : `${said(found.mean)} [${said(found.low)}, ${said(found.high)}]`;
 }
 
+export function calibrated(found: ScoreEstimate | undefined): string {
+  return found?.calibrated ? `${estimate(found.calibrated)}, ${found.calibrated.by}, ${plural(found.calibrated.labels, "label")}` : "–";
+}
+
 function Compared({ report, scorer }: { report: Report; scorer: string }): ReactNode {
   const against = (name: string): Comparison | undefined => report.comparisons.find((each) => each.scorer === scorer && each.responder === name);
+  const raw = report.responders.some((each) => each.scores[scorer]?.raw);
+  const why = report.responders.map((each) => each.scores[scorer]?.why).find(Boolean);
   return (
     <section className="stack" aria-label="Comparison">
       <div className="scroll" tabIndex={0} role="group" aria-label="Comparison of responders">
         <table className="table">
           <thead>
-            <tr><th>Responder</th><th className="number">{scorer}</th><th className="number">Difference</th><th className="number">p</th><th className="number">Won, lost</th><th className="number">Cost</th><th className="number">p50</th><th className="number">p95</th><th className="number">Failed</th></tr>
+            <tr><th>Responder</th><th className="number">{raw ? `${scorer} (raw)` : scorer}</th>{raw && <th className="number">Calibrated</th>}<th className="number">Difference</th><th className="number">p</th><th className="number">Won, lost</th><th className="number">Cost</th><th className="number">p50</th><th className="number">p95</th><th className="number">Failed</th></tr>
           </thead>
           <tbody>
             {report.responders.map((each) => {
@@ -105,6 +111,7 @@ function Compared({ report, scorer }: { report: Report; scorer: string }): React
                 <tr key={each.name}>
                   <td>{each.name}</td>
                   <td className="number nowrap">{estimate(each.scores[scorer])}</td>
+                  {raw && <td className="number nowrap">{calibrated(each.scores[scorer])}</td>}
                   <td className="number nowrap">{found ? estimate(found.difference, true) : "baseline"}</td>
                   <td className="number">{found?.p_corrected === undefined || found.p_corrected === null ? "–" : found.p_corrected.toFixed(4)}</td>
                   <td className="number nowrap">{found ? `${found.won}, ${found.lost}` : "–"}</td>
@@ -119,6 +126,7 @@ function Compared({ report, scorer }: { report: Report; scorer: string }): React
         </table>
       </div>
       <p className="muted small">{`${plural(report.examples, "example")}. Intervals are 95 % over groups; p-values are corrected for the number of comparisons.`}</p>
+      {raw && <p className="muted small">{why ? `There is no calibrated estimate: ${why}.` : "Calibrated is what people would say of all answers, estimated from their labels. Differences are of raw scores."}</p>}
     </section>
   );
 }

@@ -26,7 +26,9 @@ def run(
     responder: Annotated[
         list[str] | None, typer.Option(help="A model, collection or agent; the first is the baseline")
     ] = None,
-    scorer: Annotated[list[str] | None, typer.Option(help="NAME, or NAME:OPTION=VALUE,... (default: f1)")] = None,
+    scorer: Annotated[
+        list[str] | None, typer.Option(help="NAME, NAME:OPTION=VALUE,... or NAME:JSON (default: f1)")
+    ] = None,
     name: Annotated[str, typer.Option(help="Its name in reports")] = "",
     max_tokens: Annotated[int, typer.Option(min=1, help="Maximum tokens of an answer")] = 256,
     concurrency: Annotated[int, typer.Option(min=1, max=64, help="Number of concurrent questions")] = 2,
@@ -146,9 +148,10 @@ def _report(server: Server, experiment: dict[str, Any], as_json: bool) -> None:
 
 
 def _scorer(text: str) -> dict[str, Any]:
-    name, _, options = text.partition(":")
-    given = dict(each.partition("=")[::2] for each in options.split(",") if each)
-    return {"name": name, "options": given}
+    from mainspring.evaluation.scorers import wanted
+
+    name, options = wanted(text)
+    return {"name": name, "options": options}
 
 
 COMMANDS = (Command("experiments", app, QUALITY),)

@@ -160,7 +160,7 @@ def _reading(routes: APIRouter, service: Experiments, runners: Any) -> None:
     ) -> HttpResponse:
         """Means with intervals and paired differences from the first responder, in all and by slice; cost and time."""
         row = await service.results.get(context.principal, experiment_id)
-        made = await service.report(row)
+        made = await service.report(context.principal, row)
         if format == "markdown":
             return HttpResponse(markdown(row.name, made), media_type="text/markdown; charset=utf-8")
         return json_response({"object": "experiment.report", "id": row.id, "status": row.state, **made})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,6 +12,7 @@ import sqlalchemy as sa
 from mainspring.core.errors import InvalidRequest, NotFound
 from mainspring.core.types import Principal
 from mainspring.evaluation.examples import ExampleStream
+from mainspring.evaluation.judges import MeasuredJudges
 from mainspring.evaluation.recorded import RecordedEvaluation
 from mainspring.evaluation.scorers import Scorer
 from mainspring.feature import Rooms, Services
@@ -20,6 +22,7 @@ from mainspring.features.experiments.settings import ExperimentsSettings
 from mainspring.features.experiments.spec import MOST_RESPONDERS, MOST_SCORERS, Spec, WantedScorer
 from mainspring.features.experiments.store.results import PREFIX, Results
 from mainspring.features.experiments.work import recording
+from mainspring.features.experiments.work.calibrated import truth
 from mainspring.features.experiments.work.drift import Side, drift
 from mainspring.features.experiments.work.report import report
 from mainspring.features.experiments.work.running import ExperimentWork
@@ -38,11 +41,13 @@ class Experiments(OrderedComparisons):
         self.scorers = Scorers(rooms)
         self._rooms = rooms
         self._data: ExampleStream | None = None
+        self._judges: MeasuredJudges | None = None
         self.queued: Callable[[], None] = lambda: None
 
     def ready(self, services: Services) -> None:
-        """Find where data sets are."""
+        """Find where data sets are, and who knows what judges are worth."""
         self._data = services.perhaps(ExampleStream)  # type: ignore[type-abstract]
+        self._judges = services.perhaps(MeasuredJudges)  # type: ignore[type-abstract]
 
     @property
     def data(self) -> ExampleStream:
@@ -53,7 +58,7 @@ class Experiments(OrderedComparisons):
 
     def work(self) -> ExperimentWork:
         """Works on queued ones."""
-        return ExperimentWork(self._rooms, self.data, self.results, self.scorers)
+        return ExperimentWork(self._rooms, self.data, self.results, self.scorers, self._judges)
 
     def scorer(self, name: str, options: Mapping[str, Any] | None = None) -> Scorer:
         """See ``ScorerSource``."""
@@ -182,14 +187,16 @@ class Experiments(OrderedComparisons):
         except NotFound:
             return {}
 
-    async def report(self, row: sa.Row[Any]) -> Mapping[str, Any]:
+    async def report(self, principal: Principal, row: sa.Row[Any]) -> Mapping[str, Any]:
         """The report of a finished experiment; of a running one that of its first ``PARTIAL`` answers."""
         made = rows.load(row.report)
         if made is not None:
             found: Mapping[str, Any] = made
             return found
         spec = Spec.of(rows.load(row.spec))
-        return {**await report(self.results, row.tenant, row.id, spec, most=PARTIAL), "partial": True}
+        examples = partial(self.data.stream, principal, row.data_set, row.version)
+        known = await truth(spec, self.scorers, principal, self._judges, examples)
+        return {**await report(self.results, row.tenant, row.id, spec, known, most=PARTIAL), "partial": True}
 
 
 def _told_apart(names: Sequence[str]) -> list[str]:

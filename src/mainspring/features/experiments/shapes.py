@@ -99,13 +99,16 @@ def markdown(name: str, report: Mapping[str, Any]) -> str:
     """The report, for a comment of a continuous integration."""
     labels = list(report["responders"][0]["scores"]) if report["responders"] else []
     lines = [f"## {name}", "", f"{report['examples']} examples. Intervals are 95 % over groups.", ""]
-    lines.append("| | " + " | ".join([*labels, "cost, USD", "seconds p50 / p95", "failed"]) + " |")
+    raw = {label for each in report["responders"] for label in labels if each["scores"][label].get("raw")}
+    heads = [f"{label} (raw)" if label in raw else label for label in labels]
+    lines.append("| | " + " | ".join([*heads, "cost, USD", "seconds p50 / p95", "failed"]) + " |")
     lines.append("|---" * (len(labels) + 4) + "|")
     for each in report["responders"]:
         cells = [_estimate(each["scores"][label]) for label in labels]
         seconds = " / ".join("-" if s is None else f"{s:.2f}" for s in (each["seconds_p50"], each["seconds_p95"]))
         cells += [f"{each['cost_usd']:.6f}", seconds, str(each["failed"])]
         lines.append(f"| {_plain(each['name'])} | " + " | ".join(cells) + " |")
+    lines += _calibrated(report["responders"], sorted(raw))
     if report["comparisons"]:
         lines += [
             "",
@@ -118,6 +121,21 @@ def markdown(name: str, report: Mapping[str, Any]) -> str:
         told += ["-" if p is None else f"{p:.4f}", str(each["won"]), str(each["lost"])]
         lines.append("| " + " | ".join(told) + " |")
     return "\n".join(lines) + "\n"
+
+
+def _calibrated(responders: Sequence[Mapping[str, Any]], labels: Sequence[str]) -> list[str]:
+    """What people would say, beside the raw means of judges."""
+    if not labels:
+        return []
+    lines = ["", "| judge | | raw | calibrated | by |", "|---|---|---|---|---|"]
+    for label in labels:
+        for each in responders:
+            found = each["scores"][label]
+            made = found.get("calibrated")
+            by = _plain(found.get("why", "")) if made is None else f"{made['by']}, {made['labels']} labels"
+            told = [label, _plain(each["name"]), _estimate(found), "-" if made is None else _estimate(made), by]
+            lines.append("| " + " | ".join(told) + " |")
+    return lines
 
 
 def _estimate(found: Mapping[str, Any], *, sign: bool = False) -> str:

@@ -53,6 +53,11 @@ class JudgeResponder:
         self._name = name
         self._number = number
 
+    @property
+    def judges(self) -> Judges:
+        """The service that it asks."""
+        return self._judges
+
     def judge_version(self, number: int) -> JudgeResponder:
         """See ``evaluation.judges.VersionedJudge``."""
         return JudgeResponder(self._judges, self._name, number)

@@ -6,14 +6,15 @@ import contextlib
 import dataclasses
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import mainspring.serving.admit.token_estimate as estimate
 from mainspring.core.errors import BudgetExceeded, Conflict, MainspringError, NotFound
 from mainspring.core.types import Context, Principal, Priority, Settlement, TraceParent, Usage
-from mainspring.evaluation.judges import JudgeFigures
+from mainspring.evaluation.judges import JudgeFigures, LabelMap
 from mainspring.feature import Rooms
 from mainspring.features.judges.definitions.definition import Definition
 from mainspring.features.judges.judging.items import Item, Judgement
@@ -119,7 +120,10 @@ class Judges:
         made = await self.made(judge, context)
         found = await self.measured(made, context, fresh_days)
         figures = found.figures or {}
-        return JudgeFigures(judge, made.version, found.finished_at or 0.0, int(figures.get("n", 0)), figures)
+        labels = int(figures.get("n", 0))
+        return JudgeFigures(
+            judge, made.version, found.finished_at or 0.0, labels, figures, _map(figures.get("calibration"), labels)
+        )
 
     def _context(self, context: Context) -> Context:
         deadline = time.monotonic() + self.settings.item_timeout_s
@@ -170,3 +174,12 @@ class Judges:
                 remedy="Judge fewer items, use a judge without a chat model, or raise the budget",
                 param="judge",
             )
+
+
+def _map(calibration: Mapping[str, Any] | None, labels: int) -> LabelMap | None:
+    if calibration is None or calibration["method"] == "none":
+        return None
+    from mainspring.features.judges.figures.calibration import ScoreMap
+
+    found = ScoreMap.of(calibration)
+    return LabelMap(found, found.method, found.error, labels)

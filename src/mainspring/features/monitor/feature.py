@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from mainspring.evaluation.scorers import ScorerSource
 from mainspring.evaluation.vitals import Vitals
 from mainspring.feature import Feature, Rooms, Services
 from mainspring.features.monitor.monitoring import make
@@ -18,7 +19,10 @@ async def _open(rooms: Rooms) -> AsyncIterator[Monitor]:
 
 
 async def _ready(_: Rooms, services: Services) -> None:
-    services[Monitor].vitals = services.perhaps(Vitals)  # type: ignore[type-abstract]
+    monitor = services[Monitor]
+    monitor.vitals = services.perhaps(Vitals)  # type: ignore[type-abstract]
+    if monitor.scoring is not None:
+        monitor.scoring.open(services.perhaps(ScorerSource))  # type: ignore[type-abstract]
 
 
 FEATURE = Feature(

@@ -3,7 +3,7 @@ keeps the budgets of objectives."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from mainspring.core.errors import SettingsError
@@ -12,6 +12,7 @@ from mainspring.engines import Engines
 from mainspring.evaluation import realtime
 from mainspring.features.monitor.judging.judges import JUDGING, ByEmbeddings, ByModel
 from mainspring.features.monitor.judging.live_judging import JudgePanel, Judging
+from mainspring.features.monitor.judging.scored import WithScorers
 from mainspring.features.monitor.metrics import MonitorMetrics
 from mainspring.features.monitor.service import Monitor
 from mainspring.features.monitor.settings import MonitorSettings
@@ -40,23 +41,41 @@ def make(settings: Settings, stores: Stores, telemetry: Telemetry, engines: Engi
         return not telemetry.tracing.under_way and idle()
 
     metrics = MonitorMetrics(telemetry.metrics.registry)
-    judging, chosen = None, settings.section(MonitorSettings)
+    judging, scoring, chosen = None, None, settings.section(MonitorSettings)
     for measure in chosen.quality.floors:
-        engines.plugins.get(METRIC, measure)
+        if measure not in chosen.judging.scorers:
+            engines.plugins.get(METRIC, measure)
     if chosen.judging.wanted:
         # Configured names are reported by name, like served ones.
         telemetry.metrics.serve(JUDGING, *chosen.judging.applications)
+        bench = _bench(settings, stores, telemetry, engines, path, free)
+        if chosen.judging.scorers:
+            permits = partial(path.services.residency.permits, settings.models.region)
+            _apart(engines, chosen.judging.scorers)
+            bench = scoring = WithScorers(bench, chosen.judging.scorers, stores.events, permits=permits)
         judging = Judging(
             chosen.judging,
             stores.events,
             Verdicts(stores.database, stores.events),
             Passages(stores.collections, stores.vectors),
-            _bench(settings, stores, telemetry, engines, path, free),
+            bench,
             idle=free,
             count=metrics.judged,
         )
     checked = realtime.checked(settings.guards)
-    return Monitor(chosen, stores.database, stores.jobs, engines.embedder, idle=idle, judging=judging, checked=checked)
+    monitor = Monitor(
+        chosen, stores.database, stores.jobs, engines.embedder, idle=idle, judging=judging, checked=checked
+    )
+    monitor.scoring = scoring
+    return monitor
+
+
+def _apart(engines: Engines, scorers: Mapping[str, str]) -> None:
+    """Raises ``SettingsError`` for a scorer under the name of a metric: the two would be one measure."""
+    if both := sorted(set(scorers) & set(engines.plugins.names(METRIC))):
+        raise SettingsError(
+            f"monitor.judging.scorers: {both[0]} is a metric already", remedy="Give the scorer another name"
+        )
 
 
 def _bench(

@@ -19,6 +19,7 @@ from mainspring.evaluation.vitals import Vitals
 from mainspring.features.monitor.alerts.delivery import Deliveries
 from mainspring.features.monitor.alerts.error_budgets import ErrorBudgets
 from mainspring.features.monitor.judging.live_judging import Judging
+from mainspring.features.monitor.judging.scored import WithScorers
 from mainspring.features.monitor.settings import RULES, MonitorSettings
 from mainspring.features.monitor.store.alerts import Alert, Alerts, Silence
 from mainspring.features.monitor.store.tallies import Tallies
@@ -66,6 +67,8 @@ class Monitor:
         self._alerts = Alerts(database)
         self.vitals: Vitals | None = None
         """Numbers of another feature, once all are open."""
+        self.scoring: WithScorers | None = None
+        """Scores live answers with other features' scorers, which it gets once all are open."""
         self._budgets = ErrorBudgets(self._tallies, settings.slos, settings.bucket_s)
 
     # --- watching ---------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ JudgedStratum = Literal["refusal", "down"]
 RuleName = Literal["latency", "errors", "cost", "quality", "safety", "drift", "slo", "lake"]
 RULES: tuple[RuleName, ...] = ("latency", "errors", "cost", "quality", "safety", "drift", "slo", "lake")
 _DAY_S = 86_400.0
+_Label = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")]
 
 
 class LatencyRule(Section):
@@ -67,7 +68,8 @@ class JudgingSettings(Section):
     requests; ``queue`` answers can wait, and further ones are dropped.
 
     The judge uses embeddings, or ``model``, a chat model marked as grounded, with one call for each claim, each of the
-    first ``passages`` and the answer. ``consented``: only requests that may be used for learning are judged.
+    first ``passages`` and the answer. ``scorers`` of experiments score the answers, too, each as ``NAME:OPTION=VALUE``
+    under a name of your choice. ``consented``: only requests that may be used for learning are judged.
     """
 
     share: float = Field(0.0, ge=0, le=1)
@@ -77,6 +79,9 @@ class JudgingSettings(Section):
         ("refusal", "down"), description="strata that are judged in full: refusals, answers with a thumbs-down"
     )
     metrics: tuple[str, ...] = Field((), description="metrics of plugins that also score answers")
+    scorers: dict[_Label, str] = Field(
+        default_factory=dict, description="scorers that also score answers, by the measure's name: judge:judge=NAME"
+    )
     queue: int = Field(64, ge=1, le=10_000)
     passages: int = Field(8, ge=1, le=50)
     consented: bool = False

@@ -6,29 +6,35 @@ import pytest
 
 from mainspring.core.errors import InvalidRequest
 from mainspring.core.types import Message
-from mainspring.features.evaluate.gates.cases import Case
-from mainspring.features.evaluate.gates.gate import Ask, gate, markdown
+from mainspring.evaluation.examples import Example, ExampleAnswer
+from mainspring.features.evaluate.gates.gate import Ask, gate
+from mainspring.features.evaluate.gates.report import markdown
 from mainspring.statistics.sequential import Pairs
 
 
-def cases(count: int, of_source: int = 1) -> list[Case]:
+def cases(count: int, of_source: int = 1) -> list[Example]:
     return [
-        Case(str(n), (Message("user", f"question {n}"),), ("right",), f"s{n // of_source}" if of_source > 1 else "")
+        Example(
+            str(n),
+            (Message("user", f"question {n}"),),
+            ("right",),
+            group=f"s{n // of_source}" if of_source > 1 else "",
+        )
         for n in range(count)
     ]
 
 
 def side(wrong: set[int], asked: list[str] | None = None) -> Ask:
-    async def answer(case: Case) -> str:
+    async def answer(case: Example) -> ExampleAnswer:
         if asked is not None:
             asked.append(case.id)
-        return "wrong" if int(case.id) in wrong else "right"
+        return ExampleAnswer("wrong" if int(case.id) in wrong else "right")
 
     return answer
 
 
-def exact(answer: str, case: Case) -> float:
-    return float(answer in case.references)
+async def exact(case: Example, answered: ExampleAnswer) -> float:
+    return float(answered.text in case.references)
 
 
 async def test_a_planted_drop_is_found_and_the_rest_is_spared() -> None:
@@ -69,8 +75,8 @@ async def test_the_order_depends_on_the_seed_alone() -> None:
 
 
 async def test_the_report_shows_what_was_lost() -> None:
-    async def noisy(case: Case) -> str:
-        return "a | b\n" + "x" * 500
+    async def noisy(case: Example) -> ExampleAnswer:
+        return ExampleAnswer("a | b\n" + "x" * 500)
 
     found = await gate(cases(40), noisy, side(set()), exact, Pairs(0.03))
     text = markdown(found, "new", "old", "exact", shown=3)
@@ -80,7 +86,32 @@ async def test_the_report_shows_what_was_lost() -> None:
 
 
 async def test_scores_outside_0_to_1_are_refused() -> None:
+    async def seven(_case: Example, _answered: ExampleAnswer) -> float:
+        return 7.0
+
     with pytest.raises(InvalidRequest, match="between 0 and 1"):
-        await gate(cases(3), side(set()), side(set()), lambda _answer, _case: 7.0, Pairs(0.03))
+        await gate(cases(3), side(set()), side(set()), seven, Pairs(0.03))
     with pytest.raises(InvalidRequest):
         await gate([], side(set()), side(set()), exact, Pairs(0.03))
+
+
+async def test_cases_without_a_score_are_left_out_and_counted() -> None:
+    async def halves(case: Example, answered: ExampleAnswer) -> float | None:
+        number = int(case.id)
+        if number % 2:
+            return None
+        return None if number == 0 and answered.text == "wrong" else float(answered.text == "right")
+
+    asked: list[str] = []
+    found = await gate(cases(20), side({0}, asked), side(set()), halves, Pairs(0.03), unasked={"no reference": 4})
+    assert (len(found.judged), found.spared, len(asked)) == (9, 0, 20)
+    reasons = {"no reference": 4, "neither answer has a score": 10, "only the incumbent's answer has a score": 1}
+    assert found.left_out == reasons
+    text = markdown(found, "new", "old", "halves")
+    assert all(f"| left out: {why} | {count} |" in text for why, count in reasons.items())
+
+    async def nothing(_case: Example, _answered: ExampleAnswer) -> None:
+        return None
+
+    with pytest.raises(InvalidRequest, match="none of the 5 cases has a score"):
+        await gate(cases(5), side(set()), side(set()), nothing, Pairs(0.03))

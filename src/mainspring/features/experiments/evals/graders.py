@@ -81,6 +81,7 @@ class LabelModel:
     labels: Sequence[str]
     passing: Sequence[str]
     rooms: Rooms
+    judge: str = ""
 
     async def score(self, example: Example, answered: ExampleAnswer, context: Context) -> Score | None:
         schema = {"type": "object", "properties": {"label": {"enum": list(self.labels)}}, "required": ["label"]}
@@ -102,6 +103,7 @@ class ScoreModel:
     low: float
     high: float
     rooms: Rooms
+    judge: str = ""
 
     async def score(self, example: Example, answered: ExampleAnswer, context: Context) -> Score | None:
         schema = {"type": "object", "properties": {"result": {"type": "number"}}, "required": ["result"]}

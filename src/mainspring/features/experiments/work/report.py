@@ -8,7 +8,9 @@ from typing import Any
 from mainspring.core.errors import MissingExtra
 from mainspring.features.experiments.spec import Spec
 from mainspring.features.experiments.store.results import Results
-from mainspring.statistics.significance import Estimate, clustered, holm, permutation
+from mainspring.features.experiments.work.calibrated import Truth, corrected
+from mainspring.features.experiments.work.estimates import estimate
+from mainspring.statistics.significance import holm, permutation
 from mainspring.stores.sql import rows
 
 _EXACT = 2_000
@@ -32,6 +34,7 @@ class Columns:
         self._slots: dict[int, int] = {}
         self._known: dict[Any, Any] = {}
         self.scores = {(label, number): array("d") for label in labels for number in range(responders)}
+        self.errors = [array("b") for _ in range(responders)]
         self.costs = [array("d") for _ in range(responders)]
         self.seconds = [array("d") for _ in range(responders)]
         self.tokens = [0] * responders
@@ -47,6 +50,8 @@ class Columns:
             self.tags.append(self._known.setdefault(tags, tags))
             for column in self.scores.values():
                 column.append(float("nan"))
+            for each in self.errors:
+                each.append(0)
         number, found = row.responder, rows.load(row.scores)
         for label in self.labels:
             value = found.get(label)
@@ -56,6 +61,7 @@ class Columns:
         if row.seconds is not None:
             self.seconds[number].append(row.seconds)
         self.tokens[number] += row.tokens
+        self.errors[number][-1] = bool(row.error)
         self.failed[number] += bool(row.error)
         self.count[number] += 1
 
@@ -70,16 +76,16 @@ async def columns(results: Results, tenant: str, experiment_id: str, spec: Spec,
 
 
 async def report(
-    results: Results, tenant: str, experiment_id: str, spec: Spec, *, most: int | None = None
+    results: Results, tenant: str, experiment_id: str, spec: Spec, known: Truth, *, most: int | None = None
 ) -> dict[str, Any]:
-    """The report as JSON values."""
+    """The report as JSON values; ``known`` is what corrects the scores of judges."""
     import asyncio
 
     found = await columns(results, tenant, experiment_id, spec, most)
-    return await asyncio.to_thread(summary, found, spec)
+    return await asyncio.to_thread(summary, found, spec, known)
 
 
-def summary(found: Columns, spec: Spec) -> dict[str, Any]:
+def summary(found: Columns, spec: Spec, known: Truth | None = None) -> dict[str, Any]:
     """The report of ``found``."""
     import numpy as np
 
@@ -87,14 +93,14 @@ def summary(found: Columns, spec: Spec) -> dict[str, Any]:
     every = np.ones(len(found.places), bool)
     told: dict[str, Any] = {
         "examples": len(found.places),
-        "responders": [_about(found, number, name, spec) for number, name in enumerate(names)],
+        "responders": [_about(found, number, name, spec, known or Truth()) for number, name in enumerate(names)],
         "comparisons": compared(found, every, names, corrected=True),
         "slices": slices(found, names),
     }
     return told
 
 
-def _about(found: Columns, number: int, name: str, spec: Spec) -> dict[str, Any]:
+def _about(found: Columns, number: int, name: str, spec: Spec, truth: Truth) -> dict[str, Any]:
     import numpy as np
 
     seconds, costs = np.array(found.seconds[number]), np.array(found.costs[number])
@@ -105,6 +111,8 @@ def _about(found: Columns, number: int, name: str, spec: Spec) -> dict[str, Any]
         scores[wanted.label] = estimate(values[known], [c for c, k in zip(found.clusters, known, strict=True) if k])
         if wanted.threshold is not None and known.any():
             scores[wanted.label]["passed"] = float((values[known] >= wanted.threshold).mean())
+        if wanted.label in truth.judged:
+            scores[wanted.label] |= _of_judge(found, number, wanted.label, truth)
     return {
         "name": name,
         "answers": found.count[number],
@@ -118,22 +126,16 @@ def _about(found: Columns, number: int, name: str, spec: Spec) -> dict[str, Any]
     }
 
 
-def estimate(values: Any, clusters: Sequence[str]) -> dict[str, Any]:
-    """A mean with its interval by groups; ``low`` and ``high`` are None where it cannot be had."""
-    if not len(values):
-        return {"mean": None, "low": None, "high": None, "n": 0}
-    try:
-        made = clustered(values, clusters)
-    except MissingExtra:
-        made = Estimate(float(values.mean()), float("nan"), float("nan"), len(values))
-    known = made.low == made.low and (made.low < made.high or len(values) > 1)
-    return {
-        "mean": made.value,
-        "low": made.low if known else None,
-        "high": made.high if known else None,
-        "n": made.n,
-        "groups": len({each or place for place, each in enumerate(clusters)}),
-    }
+def _of_judge(found: Columns, number: int, label: str, truth: Truth) -> dict[str, Any]:
+    """That the mean is raw, and beside it the estimate of people's mean label; ``why`` there is none."""
+    import numpy as np
+
+    judged, values = truth.judged[label], np.array(found.scores[label, number])
+    places = np.flatnonzero(~np.isnan(values))
+    labels = np.array([truth.labels.get(found.places[each], float("nan")) for each in places])
+    failed = np.array(found.errors[number], bool)[places]
+    made = corrected(judged, values[places], labels, failed, [found.clusters[each] for each in places])
+    return {"judge": judged.name, "raw": True, "calibrated": made, "why": judged.why if made is None else ""}
 
 
 def compared(found: Columns, mask: Any, names: Sequence[str], *, corrected: bool) -> list[dict[str, Any]]:

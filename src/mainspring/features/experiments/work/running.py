@@ -7,11 +7,13 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from mainspring.core.errors import MainspringError, NotFound
 from mainspring.core.types import Context, Principal
 from mainspring.evaluation.examples import Example, ExampleAnswer, ExampleStream
+from mainspring.evaluation.judges import MeasuredJudges
 from mainspring.evaluation.scorers import Scorer, ScoresRefusals
 from mainspring.feature import Rooms
 from mainspring.features.experiments.scoring import Scorers
@@ -19,6 +21,7 @@ from mainspring.features.experiments.settings import ExperimentsSettings
 from mainspring.features.experiments.spec import Spec
 from mainspring.features.experiments.store.results import KIND, Result, Results
 from mainspring.features.experiments.work.asking import Asking, recorded
+from mainspring.features.experiments.work.calibrated import truth
 from mainspring.features.experiments.work.report import report
 from mainspring.stores.sql import rows
 from mainspring.stores.sql.jobs import Job
@@ -39,8 +42,16 @@ class _Todo:
 class ExperimentWork:
     """Given to a ``stores.sql.worker.Worker``. What has a result is not asked again."""
 
-    def __init__(self, rooms: Rooms, data: ExampleStream, results: Results, scorers: Scorers) -> None:
+    def __init__(
+        self,
+        rooms: Rooms,
+        data: ExampleStream,
+        results: Results,
+        scorers: Scorers,
+        judges: MeasuredJudges | None = None,
+    ) -> None:
         self._rooms = rooms
+        self._judges = judges
         self._data = data
         self._results = results
         self._scorers = scorers
@@ -68,7 +79,9 @@ class ExperimentWork:
             raise
         if lease.lost.is_set():
             return
-        made = await report(self._results, job.tenant, job.id, spec)
+        examples = partial(self._data.stream, principal, row.data_set, row.version)
+        known = await truth(spec, self._scorers, principal, self._judges, examples)
+        made = await report(self._results, job.tenant, job.id, spec, known)
         await self._results.end(job, "cancelled" if lease.cancelled.is_set() else "completed", report=made)
 
     async def give_up(self, lease: Lease, error: Exception) -> None:

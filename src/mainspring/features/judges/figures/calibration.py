@@ -5,7 +5,7 @@ The mean squared error on left-out fifths decides between both, or for neither.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -35,6 +35,12 @@ class ScoreMap:
         if self.method == "none":
             return given
         return _apply(self.method, np.asarray(self.points, np.float64), given)
+
+    @classmethod
+    def of(cls, body: Mapping[str, Any]) -> ScoreMap:
+        """What ``plain`` made."""
+        points = tuple((float(x), float(y)) for x, y in body["points"])
+        return cls(body["method"], points, body["error"], body["error_before"])
 
     def plain(self) -> dict[str, Any]:
         """As JSON."""
