@@ -7,7 +7,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mainspring.core.errors import Conflict, MainspringError, NotFound, Overloaded, StoreError
 from mainspring.core.settings import Settings
@@ -33,6 +33,10 @@ from mainspring.features.lake.vitals import LakeVitals
 from mainspring.features.lake.withdrawing import Withdrawing
 from mainspring.stores import Stores
 from mainspring.stores.sql import ids
+
+if TYPE_CHECKING:
+    from mainspring.engines.catalogue.pull import PulledModel
+    from mainspring.features.lake.steps.toxicity import Pulled
 
 _log = logging.getLogger(__name__)
 _RETRY_S = 60.0
@@ -67,14 +71,11 @@ class Lake(OrderedExports):
         self.storage = opened(self.settings.url, settings.home)
         self.manifest = Manifest(stores.database)
         self.clean = Clean(self.manifest, self.storage)
-        steps = Cleaning(
-            self.clean, self.manifest, self.storage, settings.home, self.settings.runner, self.settings.build
-        )
+        home, runner, build, pulled = settings.home, self.settings.runner, self.settings.build, _pulled(settings)
+        steps = Cleaning(self.clean, self.manifest, self.storage, home, runner, build, pulled)
         self.syncing = Syncing(stores.database, self.storage, settings.home, self.settings.batch, self.settings.lease_s)
         self.exports = Exports(stores, steps, self.settings.exports, self.syncing.catch_up)
-        self.building = Building(
-            stores.database, self.storage, settings.home, self.settings.runner, self.settings.build
-        )
+        self.building = Building(stores.database, self.storage, home, runner, build, pulled)
         self.sql = Sql(self.manifest, self.building.builds, self.storage, self.settings.sql)
         self.publishing = Publishing(stores.database, self.settings.nats)
         self.lineage = Lineage(self.manifest, self.storage)
@@ -176,6 +177,15 @@ def question_of(interaction: Interaction) -> str:
             said = message.get("content") or ""
             return said if isinstance(said, str) else " ".join(str(part.get("text") or "") for part in said)
     return ""
+
+
+def _pulled(settings: Settings) -> Pulled:
+    def find(name: str) -> PulledModel:
+        from mainspring.engines.catalogue.pull import Puller
+
+        return Puller(settings).local(name)
+
+    return find
 
 
 def _ids(build: Build, step: str) -> list[str]:
