@@ -81,15 +81,18 @@ def _toxic_texts(wanted: set[str], options: BuildSettings) -> set[str]:
     head = embedding_detector.packaged().heads[HEAD]
     least = options.toxicity_above or head.threshold
     # The order decides which texts share a batch of the model, and so the last digits of their vectors.
-    ordered, found = sorted(wanted), set()
+    ordered = sorted(wanted)
+    found: set[str] = set()
     for start in range(0, len(ordered), _AT_ONCE):
         part = ordered[start : start + _AT_ONCE]
-        chances = head.probabilities(_vectors(part, options.detector_model))
+        chances = head.probabilities(_vectors(part, options))
         found.update(part[place] for place in np.flatnonzero(chances >= least))
     return found
 
 
-def _vectors(wanted: Sequence[str], model: PulledModel) -> Any:
+def _vectors(wanted: Sequence[str], options: BuildSettings) -> Any:
+    model = options.detector_model
+    assert model is not None, "the options are not ready"
     return asyncio.run(_embedder(_Model(model)).embed(wanted, "passage")).vectors
 
 
