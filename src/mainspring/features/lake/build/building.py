@@ -190,6 +190,7 @@ class Building:
                     if mask.any():
                         found = batch.filter(pa.array(mask))
                         verdicts.update(found.column("verdict").to_pylist())
+                        funnel.left(found.column("answer_id").to_pylist())
                         yield found
 
             part = Partition(build.tenant, "ready", build.id, date, groups)
