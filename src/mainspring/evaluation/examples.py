@@ -140,3 +140,25 @@ class ExampleStream(Protocol):
         """The examples of a version in their order, each with its place, which stays its own when others are erased.
         Raises ``NotFound``."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class HeldExample:
+    """An example of a data set. ``since`` is the first version that has it as it is now, ``version`` the newest one;
+    ``current``: the data set's newest version has it, too."""
+
+    name: str
+    example: str
+    split: Split
+    since: int
+    version: int
+    current: bool
+
+
+@runtime_checkable
+class ExampleLineage(Protocol):
+    """Finds the examples that traffic became."""
+
+    async def made_of(self, principal: Principal, trace_id: str, limit: int) -> Sequence[HeldExample]:
+        """Examples made of the events of a trace, in data sets that ``principal`` may see, by data set."""
+        ...

@@ -11,7 +11,7 @@ from typing import Any
 from mainspring.core.errors import InvalidRequest, NotFound
 from mainspring.core.types import Context, Principal
 from mainspring.evaluation.example_json import checked
-from mainspring.evaluation.examples import DataSetVersion, Example
+from mainspring.evaluation.examples import DataSetVersion, Example, HeldExample
 from mainspring.feature import Rooms
 from mainspring.features.datasets.make import files
 from mainspring.features.datasets.make.splitting import Splitting, checked_shares
@@ -26,7 +26,7 @@ MOST_AT_ONCE = 1_000
 
 
 class DataSetService:
-    """Implements ``evaluation.examples.DataSets`` and ``ExampleStream``."""
+    """Implements ``evaluation.examples.DataSets``, ``ExampleStream`` and ``ExampleLineage``."""
 
     def __init__(self, rooms: Rooms) -> None:
         self.settings = rooms.settings.section(DataSetsSettings)
@@ -64,6 +64,10 @@ class DataSetService:
         found = await self.versions.version(principal, name, version)
         async for each in self.versions.stream(principal, found):
             yield each
+
+    async def made_of(self, principal: Principal, trace_id: str, limit: int) -> Sequence[HeldExample]:
+        """See ``ExampleLineage``."""
+        return await self.versions.made_of(principal, trace_id, limit)
 
     async def drawn(self, principal: Principal, name: str, version: int | None, share: float) -> Example | None:
         """See ``ExampleDraw``."""

@@ -68,7 +68,7 @@ def funnel(
     context: typer.Context,
     tenant: Tenant = "default",
     build_id: Annotated[str, typer.Option("--build", help="Its id; default: the newest finished build")] = "",
-    step: Annotated[str, typer.Option(help="Show examples of what this step dropped")] = "",
+    step: Annotated[str, typer.Option(help="Show examples of what this step dropped; ready: of what is left")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Show what each step of a build dropped."""
@@ -96,7 +96,7 @@ async def _funnel(context: typer.Context, tenant: str, build_id: str, step: str,
     elif as_json:
         show.as_json([each.plain() for each in samples])
     else:
-        rows = [(each.answer_id, each.reason, each.question[:60], each.answer[:60]) for each in samples]
+        rows = [(each.answer_id, each.reason or each.verdict, each.question[:60], each.answer[:60]) for each in samples]
         show.table(("ANSWER", "WHY", "QUESTION", "ANSWER TEXT"), rows)
 
 

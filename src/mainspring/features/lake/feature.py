@@ -11,6 +11,7 @@ from typing import Any
 from fastapi import APIRouter
 
 from mainspring.core.errors import MainspringError
+from mainspring.evaluation.examples import ExampleLineage
 from mainspring.feature import Feature, Http, Rooms, Services
 from mainspring.features.lake.exports import routes as export_routes
 from mainspring.features.lake.exports.service import making
@@ -30,6 +31,10 @@ async def _open(rooms: Rooms) -> AsyncIterator[Lake]:
         yield lake
     finally:
         await lake.close()
+
+
+async def _ready(_: Rooms, services: Services) -> None:
+    services[Lake].examples = services.perhaps(ExampleLineage)  # type: ignore[type-abstract]
 
 
 def _routes(http: Http) -> list[APIRouter]:
@@ -87,4 +92,4 @@ async def _repeat(every_s: float, work: Callable[[], Awaitable[object]]) -> None
             _log.exception("events did not reach the lake; the next round repeats it")
 
 
-FEATURE = Feature("lake", open=_open, routes=_routes, work=_work)
+FEATURE = Feature("lake", open=_open, ready=_ready, routes=_routes, work=_work)

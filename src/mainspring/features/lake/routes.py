@@ -68,14 +68,16 @@ def router(lake: Lake, access: Access) -> APIRouter:
 
     @routes.get("/lineage")
     async def get_lineage(context: readers, trace_id: AskedId = "", answer_id: AskedId = "") -> HttpResponse:
-        """The rows that come from a trace or an answer, in all zones. Each row names its trace and its events."""
+        """What a trace or an answer became: rows in all zones, exports, and examples of data sets. Each row names its
+        trace and its events. Without the scope `datasets`, `datasets` is null."""
         if bool(trace_id) == bool(answer_id):
             raise InvalidRequest("send a trace_id or an answer_id", param="trace_id")
         principal = context.principal
         if answer_id:
             trace_id = await lake.trace_of(principal, answer_id)
         rows = await lake.lineage.of_trace(principal.tenant, trace_id, principal.groups)
-        return json_response({"object": "lake.lineage", "trace_id": trace_id, **rows})
+        became = await lake.became(principal, trace_id)
+        return json_response({"object": "lake.lineage", "trace_id": trace_id, **rows, **became})
 
     @routes.post("/withdrawals")
     async def withdraw_consent(body: WithdrawalBody, context: admins) -> HttpResponse:
@@ -115,9 +117,12 @@ def _builds(routes: APIRouter, lake: Lake, access: Access) -> None:
     async def list_samples(
         build_id: str,
         context: readers,
-        step: Annotated[StepName, Query(description="Name of the step that removed or changed the rows")],
+        step: Annotated[
+            StepName | Literal["ready"], Query(description="Step that removed or changed the rows; `ready`: ready rows")
+        ],
     ) -> HttpResponse:
-        """Examples of rows that a step removed or changed, with their texts if these are kept."""
+        """Examples of rows that a step removed or changed, with their texts if these are kept; or of ready rows, as
+        training reads them."""
         principal = context.principal
         build = await lake.building.builds.latest(principal.tenant, "" if build_id == "latest" else build_id)
         found = await lake.samples(principal.tenant, build, step, principal.groups)
@@ -131,7 +136,12 @@ def build_body(build: Build, *, report: bool = True) -> dict[str, Any]:
     numbers = ("interactions", "ready", "quality_rate", "personal_data_rate", "duplicate_rate", "latency_s")
     shown |= {name: build.report.get(name) for name in numbers}
     return (
-        {**shown, "steps": build.report.get("steps", []), "verdicts": build.report.get("verdicts", {})}
+        {
+            **shown,
+            "steps": build.report.get("steps", []),
+            "verdicts": build.report.get("verdicts", {}),
+            "ready_samples": build.report.get("ready_samples", []),
+        }
         if report
         else shown
     )

@@ -7,14 +7,17 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mainspring.core.errors import Conflict, MainspringError, NotFound, Overloaded, StoreError
+from mainspring.core.scopes import with_implied
 from mainspring.core.settings import Settings
 from mainspring.core.types import Principal
+from mainspring.evaluation.examples import ExampleLineage
 from mainspring.evaluation.interactions import Interaction
 from mainspring.evaluation.vitals import Vital
 from mainspring.features.lake.build.building import Building
+from mainspring.features.lake.build.report import READY
 from mainspring.features.lake.build.store import PREFIX, Build
 from mainspring.features.lake.exports.cleaning import Cleaning
 from mainspring.features.lake.exports.ordered import OrderedExports
@@ -34,13 +37,19 @@ from mainspring.features.lake.withdrawing import Withdrawing
 from mainspring.stores import Stores
 from mainspring.stores.sql import ids
 
+if TYPE_CHECKING:
+    from mainspring.engines.catalogue.pull import PulledModel
+    from mainspring.features.lake.steps.toxicity import Pulled
+
 _log = logging.getLogger(__name__)
 _RETRY_S = 60.0
+_EXPORTS, _EXAMPLES = 100, 500
+"""What is listed of a trace at most."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """An interaction that a step took (``reason``) or changed."""
+    """An interaction that a step took (``reason``) or changed, or that is ready (``verdict``)."""
 
     answer_id: str
     trace_id: str
@@ -48,6 +57,8 @@ class Sample:
     question: str
     answer: str
     reason: str
+    verdict: str = ""
+    edited: str | None = None
 
     def plain(self) -> dict[str, Any]:
         """As JSON values."""
@@ -67,17 +78,16 @@ class Lake(OrderedExports):
         self.storage = opened(self.settings.url, settings.home)
         self.manifest = Manifest(stores.database)
         self.clean = Clean(self.manifest, self.storage)
-        steps = Cleaning(
-            self.clean, self.manifest, self.storage, settings.home, self.settings.runner, self.settings.build
-        )
+        home, runner, build, pulled = settings.home, self.settings.runner, self.settings.build, _pulled(settings)
+        steps = Cleaning(self.clean, self.manifest, self.storage, home, runner, build, pulled)
         self.syncing = Syncing(stores.database, self.storage, settings.home, self.settings.batch, self.settings.lease_s)
         self.exports = Exports(stores, steps, self.settings.exports, self.syncing.catch_up)
-        self.building = Building(
-            stores.database, self.storage, settings.home, self.settings.runner, self.settings.build
-        )
+        self.building = Building(stores.database, self.storage, home, runner, build, pulled)
         self.sql = Sql(self.manifest, self.building.builds, self.storage, self.settings.sql)
         self.publishing = Publishing(stores.database, self.settings.nats)
         self.lineage = Lineage(self.manifest, self.storage)
+        self.examples: ExampleLineage | None = None
+        """Finds examples of data sets; None: no feature keeps them."""
 
     async def start(self, tenant: str, options: BuildSettings) -> Build:
         """Begin a build in the background of this process. Raises ``Conflict`` while the tenant has one."""
@@ -154,8 +164,11 @@ class Lake(OrderedExports):
         return found[0].trace_id
 
     async def samples(self, tenant: str, build: Build, step: str, groups: frozenset[str] | None = None) -> list[Sample]:
-        """Examples of what a step of a build took, with their texts of the clean zone where those are still kept.
-        Raises ``NotFound`` for a step that there is not."""
+        """Examples of what a step of a build took, with their texts of the clean zone where those are still kept;
+        ``ready``: of what is left, with the texts that training reads. Raises ``NotFound`` for a step that there is
+        not."""
+        if step == READY:
+            return await self._ready_samples(tenant, build, groups)
         names = _ids(build, step)
         reasons = {
             row["answer_id"]: row["reason"] for row in await self.lineage.dropped(tenant, build.id, names, groups)
@@ -163,10 +176,31 @@ class Lake(OrderedExports):
         found = await self.lineage.interactions(tenant, names, groups)
         return [
             Sample(
-                each.answer_id, each.trace_id, each.at, question_of(each), each.answer, reasons.get(each.answer_id, "")
+                *(each.answer_id, each.trace_id, each.at, question_of(each), each.answer),
+                reasons.get(each.answer_id, ""),
+                edited=each.edited,
             )
             for each in found
         ]
+
+    async def _ready_samples(self, tenant: str, build: Build, groups: frozenset[str] | None) -> list[Sample]:
+        rows = await self.lineage.ready(tenant, build.id, build.report.get("ready_samples", ()), groups)
+        names = ("answer_id", "trace_id", "at", "question", "answer")
+        return [
+            Sample(*(row[name] for name in names), "", row["verdict"], row["edited"])
+            for row in sorted(rows, key=lambda row: str(row["answer_id"]))
+        ]
+
+    async def became(self, principal: Principal, trace_id: str) -> dict[str, Any]:
+        """The exports and examples of data sets that a trace became; ``datasets`` is None for those who may not read
+        them."""
+        exports = await self.exports.store.of_trace(principal, trace_id, _EXPORTS)
+        names = ("id", "kind", "format", "name", "status", "rows", "created_at")
+        shown = [{**{name: getattr(each, name) for name in names}, "answers": answers} for each, answers in exports]
+        if self.examples is None or "datasets" not in with_implied(principal.scopes):
+            return {"exports": shown, "datasets": None}
+        held = await self.examples.made_of(principal, trace_id, _EXAMPLES)
+        return {"exports": shown, "datasets": [asdict(each) for each in held]}
 
 
 def question_of(interaction: Interaction) -> str:
@@ -176,6 +210,15 @@ def question_of(interaction: Interaction) -> str:
             said = message.get("content") or ""
             return said if isinstance(said, str) else " ".join(str(part.get("text") or "") for part in said)
     return ""
+
+
+def _pulled(settings: Settings) -> Pulled:
+    def find(name: str) -> PulledModel:
+        from mainspring.engines.catalogue.pull import Puller
+
+        return Puller(settings).local(name)
+
+    return find
 
 
 def _ids(build: Build, step: str) -> list[str]:

@@ -159,6 +159,46 @@ def list_items(
     show.table(("ITEM", "STATE", "LABELS", "STRATUM", "VERDICT"), rows)
 
 
+@app.command("assign")
+def assign_item(
+    context: typer.Context,
+    queue: QueueName,
+    item: Item,
+    to: Annotated[str, typer.Option(help="The reviewer, by the id of their key")],
+    hours: Annotated[float, typer.Option(min=0.01, help="Hours after which the item is for others")] = 24.0,
+    as_json: AsJson = False,
+) -> None:
+    """Keep an item for a reviewer, who gets it next."""
+    body = {"to": to, "hours": hours}
+    found = Server.of(context).call("POST", f"{_at(queue)}/items/{quote(item, safe='')}/assign", body)
+    show.done(f"{item} waits for {to} for {hours:g} hours.", found, as_json)
+
+
+@app.command("unassign")
+def unassign_item(
+    context: typer.Context,
+    queue: QueueName,
+    item: Item,
+    to: Annotated[str, typer.Option(help="The reviewer, by the id of their key")],
+    as_json: AsJson = False,
+) -> None:
+    """Take an item from a reviewer: it is for others."""
+    found = Server.of(context).call("POST", f"{_at(queue)}/items/{quote(item, safe='')}/unassign", {"to": to})
+    show.done(f"{item} is for others.", found, as_json)
+
+
+@app.command("workload")
+def show_workload(context: typer.Context, queue: QueueName, as_json: AsJson = False) -> None:
+    """Show how many items each reviewer has to label."""
+    found = Server.of(context).call("GET", f"{_at(queue)}/workload")["data"]
+    if as_json:
+        show.as_json(found)
+        return
+    names = ("reviewer", "assigned", "leased", "overdue", "given", "skipped")
+    rows = [tuple(each[name] for name in names) for each in found]
+    show.table(("REVIEWER", "ASSIGNED", "HOLDS", "OVERDUE", "LABELLED", "SKIPPED"), rows)
+
+
 @app.command("agreement")
 def show_agreement(context: typer.Context, queue: QueueName, as_json: AsJson = False) -> None:
     """Show the agreement of reviewers."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 import mainspring.stores.sql.rows as rows
 from mainspring.core.errors import InvalidRequest
@@ -20,6 +20,8 @@ Label = Annotated[str, Field(min_length=1, max_length=80)]
 MOST_GUIDELINE = 50_000
 RESERVED = ("approved", "errors", "comment", "edit", "question", "answer", "passages")
 """What a label has besides its criteria."""
+_FEWEST = 3
+"""Reviewers of a queue with double labels."""
 REST, LOW, MANUAL = "rest", "low", "manual"
 """Strata of a queue besides the certain ones: the rest, what a judge scored low, and what a person put there."""
 
@@ -99,11 +101,24 @@ class Rule(Body):
 class Labelling(Body):
     """How items are labelled: a share of ``double`` blind labels by two people, and a third person's where two differ
     by more than ``disagreement`` in a criterion, or in their approval. An item is kept for its reviewer for
-    ``lease_minutes``."""
+    ``lease_minutes``. Only ``reviewers`` may take items, by the ids of their keys; empty: whoever may review."""
 
     double: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.2
     disagreement: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.5
     lease_minutes: Annotated[float, Field(ge=1, le=24 * 60, allow_inf_nan=False)] = 30.0
+    reviewers: Annotated[
+        list[Annotated[str, Field(min_length=1, max_length=256)]], Field(max_length=200, fail_fast=True)
+    ] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _enough(self) -> "Labelling":
+        if twice := next((each for each in self.reviewers if self.reviewers.count(each) > 1), None):
+            raise ValueError(f"the reviewer {twice} is listed twice")
+        if self.reviewers and self.double and len(self.reviewers) < _FEWEST:
+            raise ValueError(
+                "double labels need three reviewers, since a third decides: name three, or set double to 0"
+            )
+        return self
 
 
 class Definition(Body):

@@ -10,6 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+import mainspring.stores.sql.ids as ids
 import mainspring.stores.sql.rows as rows
 from mainspring.features.review.tables import review_items as items
 from mainspring.features.review.tables import review_labels as labels
@@ -59,7 +60,9 @@ class ReviewedAnswers:
                 mine = sa.and_(labels.c.tenant == row.tenant, labels.c.id == row.id)
                 connection.execute(sa.update(labels).where(mine).values(by=ERASED + row.id))
             if subject.kind == "key":
-                _forget_author(connection, subject, owners(connection, subject), upto)
+                names = owners(connection, subject)
+                _forget_author(connection, subject, names, upto)
+                _forget_reviewer(connection, subject.tenant, names)
             if subject.kind == "tenant":
                 gone = sa.select(queues.c.id).where(queues.c.tenant == subject.tenant, queues.c.created_at <= upto)
                 for name in connection.execute(gone).scalars().all():
@@ -104,6 +107,21 @@ def _forget_author(connection: sa.Connection, subject: Subject, names: Sequence[
     for table in (queues, versions):
         mine = sa.and_(table.c.tenant == subject.tenant, table.c.created_by.in_(names), table.c.created_at <= upto)
         connection.execute(sa.update(table).where(mine).values(created_by=ERASED))
+
+
+def _forget_reviewer(connection: sa.Connection, tenant: str, names: Sequence[str]) -> None:
+    """Take the names off the definitions of queues that name them. Another name takes the place of each, since a
+    definition without reviewers would let everybody in."""
+    query = sa.select(versions).where(versions.c.tenant == tenant)
+    told = sa.or_(*(versions.c.definition.contains(name, autoescape=True) for name in names))
+    for row in connection.execute(query.where(told)).all():
+        definition = rows.load(row.definition)
+        named = definition.get("labelling", {}).get("reviewers", [])
+        if not set(named) & set(names):
+            continue
+        definition["labelling"]["reviewers"] = [ids.new(ERASED) if each in names else each for each in named]
+        mine = sa.and_(*(versions.c[each] == row._mapping[each] for each in ("tenant", "queue_id", "version")))
+        connection.execute(sa.update(versions).where(mine).values(definition=rows.dump(definition)))
 
 
 def _seen(connection: sa.Connection, tenant: str, answers: Sequence[str], groups: frozenset[str]) -> set[str]:

@@ -13,13 +13,14 @@ from mainspring.core.types import Context
 from mainspring.features.review import measure_routes
 from mainspring.features.review.definition import MOST_GUIDELINE, Definition, Slug
 from mainspring.features.review.service import Review
-from mainspring.features.review.shapes import item_body, queue_body
+from mainspring.features.review.shapes import queue_body
 from mainspring.http.access import Access
 from mainspring.http.bodies import AtMost, Body
 from mainspring.http.idempotency import Idempotency, IdempotencyKey
 from mainspring.http.pages import AskedPage, list_body
 from mainspring.http.request_body import JsonRoute
 from mainspring.http.respond import json_response
+from mainspring.stores.sql.pages import Slice
 
 PREFIX = "/v1/review"
 Guideline = Annotated[str, Field(max_length=MOST_GUIDELINE, description="Markdown")]
@@ -45,6 +46,21 @@ class PutBody(Body):
     """``POST /v1/review/queues/{queue}/items``."""
 
     answer_ids: Annotated[list[Name], Field(min_length=1, max_length=100, fail_fast=True)]
+
+
+class AssignBody(Body):
+    """``POST /v1/review/queues/{queue}/items/{item_id}/assign``."""
+
+    to: Annotated[Name, Field(description="Reviewer, by the ID of their key")]
+    hours: Annotated[
+        float, Field(gt=0, le=24 * 90, allow_inf_nan=False, description="Hours after which the item is for others")
+    ] = 24.0
+
+
+class UnassignBody(Body):
+    """``POST /v1/review/queues/{queue}/items/{item_id}/unassign``."""
+
+    to: Annotated[Name, Field(description="Reviewer, by the ID of their key")]
 
 
 class LabelBody(Body):
@@ -116,6 +132,7 @@ def router(service: Review, access: Access, idempotency: Idempotency) -> APIRout
         return json_response({"object": "list", "data": [_version_body(each) for each in found]})
 
     _items(routes, service, access)
+    _assigning(routes, service, access)
     _work(routes, service, access, idempotency)
     measure_routes.add(routes, service, access)
     return routes
@@ -132,10 +149,15 @@ def _items(routes: APIRouter, service: Review, access: Access) -> None:
         state: Annotated[
             Literal["open", "adjudicate", "done"] | None, Query(description="Only items in this state")
         ] = None,
+        reviewer: Annotated[
+            str | None,
+            Query(max_length=256, description="Only items that this person holds, labelled, or has to label"),
+        ] = None,
     ) -> HttpResponse:
-        """The items of a queue, without texts."""
+        """The items of a queue, without texts, with who has their places."""
         found = await service.queues.get(context.principal.tenant, queue)
-        return json_response(list_body((await service.items.page(found, page, state)).map(item_body)))
+        rows = await service.items.page(found, page, state, reviewer)
+        return json_response(list_body(Slice(await service.with_places(found, rows.rows), rows.more)))
 
     @routes.post("/queues/{queue}/items", status_code=201)
     async def put_items(queue: str, body: PutBody, context: curators) -> HttpResponse:
@@ -150,6 +172,29 @@ def _items(routes: APIRouter, service: Review, access: Access) -> None:
     async def get_item(queue: str, item_id: str, context: curators) -> HttpResponse:
         """An item with its texts, and with its labels when all of them are given."""
         return json_response(await service.item(context.principal, queue, item_id))
+
+
+def _assigning(routes: APIRouter, service: Review, access: Access) -> None:
+    curators = Annotated[Context, Depends(access("curate"))]
+
+    @routes.post("/queues/{queue}/items/{item_id}/assign", status_code=201)
+    async def assign_item(queue: str, item_id: str, body: AssignBody, context: curators) -> HttpResponse:
+        """Keep an item for a reviewer, who gets it next. If they do not label it in time, it is for others. Assign it
+        again to change the deadline."""
+        return json_response(await service.assign(context.principal, queue, item_id, body.to, body.hours), status=201)
+
+    @routes.post("/queues/{queue}/items/{item_id}/unassign")
+    async def unassign_item(queue: str, item_id: str, body: UnassignBody, context: curators) -> HttpResponse:
+        """Take an item from a reviewer to whom it is assigned, or who holds it."""
+        found = await service.queues.get(context.principal.tenant, queue)
+        await service.assignments.unassign(found, item_id, body.to)
+        return json_response({"object": "review.item", "id": item_id, "unassigned": True})
+
+    @routes.get("/queues/{queue}/workload")
+    async def get_workload(queue: str, context: curators) -> HttpResponse:
+        """How many items each reviewer has to label, holds, labelled and skipped, and how many are overdue."""
+        found = await service.queues.get(context.principal.tenant, queue)
+        return json_response({"object": "list", "data": await service.assignments.workload(found)})
 
 
 def _work(routes: APIRouter, service: Review, access: Access, idempotency: Idempotency) -> None:

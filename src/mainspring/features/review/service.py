@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mainspring.core.errors import InvalidRequest, NotFound, Unsupported
+from mainspring.core.errors import Forbidden, InvalidRequest, NotFound, Unsupported
 from mainspring.core.facts.answers import AnswerFacts
 from mainspring.core.types import EventRecord, Principal
 from mainspring.evaluation.examples import DataSets
@@ -16,9 +17,10 @@ from mainspring.features.review.measures.service import Measures
 from mainspring.features.review.measures.tiers import Tiers
 from mainspring.features.review.settings import ReviewSettings
 from mainspring.features.review.shapes import item_body, shown_body, task_body
+from mainspring.features.review.store.assignments import Assignments
 from mainspring.features.review.store.filling import ADJUDICATE, OPEN, Arrived, Filling
 from mainspring.features.review.store.items import Items
-from mainspring.features.review.store.labels import Labels, Submitted
+from mainspring.features.review.store.labels import Labels, Submitted, names_of
 from mainspring.features.review.store.queues import Queues
 from mainspring.features.review.work.delivering import Delivering
 from mainspring.features.review.work.interchange import Interchange, said
@@ -38,6 +40,7 @@ class Review:
         self.queues = Queues(stores.database, self.settings.queues)
         self.items = Items(stores.database)
         self.labels = Labels(stores.database, stores.events)
+        self.assignments = Assignments(stores.database)
         self.showing = Showing(stores)
         self.measures = Measures(stores.database, self.queues, self.items)
         self.tiers = Tiers(stores, rooms.settings.guards)
@@ -74,8 +77,15 @@ class Review:
         return await self._filling.put(queue, [_arrived(found[each].answer) for each in dict.fromkeys(answers)])
 
     async def take(self, principal: Principal, name: str) -> dict[str, Any] | None:
-        """The item that the reviewer holds, or the next one, as JSON; None: nothing waits. Raises ``NotFound``."""
+        """The item that the reviewer holds, or the next one, as JSON; None: nothing waits. Raises ``NotFound``, and
+        ``Forbidden`` for people whom the queue does not name."""
         queue = await self.queues.get(principal.tenant, name)
+        named = queue.definition.labelling.reviewers
+        if named and not set(names_of(principal)) & set(named):
+            raise Forbidden(
+                f"the queue {queue.name} names its reviewers, and this key is none of them",
+                remedy="Ask a curator to add the key to labelling.reviewers",
+            )
         for _ in range(_TRIES):
             taken = await self.labels.take(principal, queue)
             if taken is None:
@@ -104,6 +114,23 @@ class Review:
         await self.items.get(queue, item_id)
         await self.labels.leave(principal, item_id, skip=skip)
 
+    async def assign(self, principal: Principal, name: str, item_id: str, to: str, hours: float) -> dict[str, Any]:
+        """Keep an item for a person, as JSON. Raises ``InvalidRequest`` for one whom the queue does not name, and what
+        ``Assignments.assign`` raises."""
+        queue = await self.queues.get(principal.tenant, name)
+        named = queue.definition.labelling.reviewers
+        if named and to not in named:
+            raise InvalidRequest(
+                f"{to} is no reviewer of {queue.name}", remedy="Add the key to labelling.reviewers", param="to"
+            )
+        until = await self.assignments.assign(queue, item_id, to, time.time() + 3600 * hours)
+        return {"object": "review.assignment", "item_id": item_id, "to": to, "until": until}
+
+    async def with_places(self, queue: Queue, found: Sequence[Any]) -> list[dict[str, Any]]:
+        """Items as JSON, with who has their places."""
+        held = await self.assignments.places(queue, [row.id for row in found])
+        return [{**item_body(row), "places": held.get(row.id, [])} for row in found]
+
     async def item(self, principal: Principal, name: str, item_id: str) -> dict[str, Any]:
         """An item with its texts, and with its labels once all are given: until then nobody's may sway another's.
         Raises ``NotFound``."""
@@ -111,7 +138,8 @@ class Review:
         row = await self.items.get(queue, item_id)
         shown = await self.showing.answer(principal, row.answer_id)
         labels = await said(self._events, self.items, queue, item_id) if row.state != OPEN else []
-        return {**item_body(row), **shown_body(shown), "labels": labels}
+        (about,) = await self.with_places(queue, [row])
+        return {**about, **shown_body(shown), "labels": labels}
 
 
 def submitted(definition: Definition, body: Mapping[str, Any]) -> Submitted:

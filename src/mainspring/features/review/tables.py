@@ -67,8 +67,8 @@ review_items = sa.Table(
     sa.Index(None, "tenant", "answer_id"),
 )
 
-# ``state`` is ``leased`` (until ``lease_until``), ``skipped`` or ``given``. ``by`` is a person. ``scores`` are by
-# criterion, in [0, 1]. Its comment and corrected answer are in the event ``event_id``.
+# ``state`` is ``assigned`` or ``leased`` (until ``lease_until``), ``skipped`` or ``given``. ``by`` is a person.
+# ``scores`` are by criterion, in [0, 1]. Its comment and corrected answer are in the event ``event_id``.
 review_labels = sa.Table(
     "review_labels",
     metadata,

@@ -13,9 +13,10 @@ import mainspring.stores.sql.rows as rows
 from mainspring.core.errors import InvalidRequest, NotFound
 from mainspring.core.types import Principal
 from mainspring.evaluation.example_json import kept_example
-from mainspring.evaluation.examples import DataSetVersion, Example
+from mainspring.evaluation.examples import DataSetVersion, Example, HeldExample
 from mainspring.features.datasets.tables import data_set_rows as row_table
 from mainspring.features.datasets.tables import data_set_sources, data_set_versions, data_sets
+from mainspring.stores.schema import events
 from mainspring.stores.sql.database import Database
 from mainspring.stores.sql.row_access import RowAccess
 
@@ -152,6 +153,37 @@ class Versions:
         )
         found = await self._database.read(lambda connection: connection.execute(query).all())
         return [(row.place, rows.load(row.body)) for row in found]
+
+    async def made_of(self, principal: Principal, trace_id: str, limit: int) -> list[HeldExample]:
+        """See ``evaluation.examples.ExampleLineage``."""
+        tenant, of = principal.tenant, row_table.c
+        within = sa.select(events.c.id).where(events.c.tenant == tenant, events.c.trace_id == trace_id)
+        source = sa.select(data_set_sources.c.name, data_set_sources.c.id).where(
+            data_set_sources.c.tenant == tenant, data_set_sources.c.source.in_(within)
+        )
+        mine = sa.or_(of.trace_id == trace_id, sa.tuple_(of.name, of.id).in_(source))
+        newest = sa.func.max(data_set_versions.c.number).label("version")
+
+        def work(connection: sa.Connection) -> list[HeldExample]:
+            here = sa.and_(data_sets.c.tenant == of.tenant, data_sets.c.name == of.name)
+            has = sa.and_(
+                *(data_set_versions.c.tenant == of.tenant, data_set_versions.c.name == of.name),
+                *(data_set_versions.c.number >= of.since, data_set_versions.c.number <= data_sets.c.newest),
+                sa.or_(of.until.is_(None), data_set_versions.c.number < of.until),
+                RowAccess(connection, principal.groups).has_all(data_set_versions.c.groups),
+            )
+            columns = (of.name, of.place, of.id, of.split, of.since, data_sets.c.newest)
+            query = sa.select(*columns, newest).join(data_sets, here).join(data_set_versions, has)
+            query = query.where(of.tenant == tenant, data_sets.c.deleted.is_(False), data_sets.c.kind == "", mine)
+            query = query.group_by(*columns).order_by(of.name, of.place, of.since).limit(limit)
+            # What a later version changed is there twice: its newest form counts.
+            found = {(row.name, row.id): row for row in connection.execute(query)}
+            return [
+                HeldExample(row.name, row.id, row.split, row.since, row.version, row.version == row.newest)
+                for row in found.values()
+            ]
+
+        return await self._database.read(work)
 
     async def at(self, principal: Principal, version: DataSetVersion, share: float) -> Example | None:
         """The example at this share of the order of those that are left; None if none is."""

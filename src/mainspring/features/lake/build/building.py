@@ -29,7 +29,7 @@ from mainspring.features.lake.files import manifest
 from mainspring.features.lake.files.manifest import LakeFile, Manifest
 from mainspring.features.lake.files.storage import UNFINISHED, Storage
 from mainspring.features.lake.files.writing import Partition, date_of
-from mainspring.features.lake.steps import cross_row_steps, named
+from mainspring.features.lake.steps import cross_row_steps, named, toxicity
 from mainspring.features.lake.steps.options import BuildSettings
 from mainspring.features.lake.steps.pipeline import ready_schema
 from mainspring.stores.sql.database import Database
@@ -69,9 +69,16 @@ class Building:
     """Builds training-ready files."""
 
     def __init__(
-        self, database: Database, storage: Storage, home: Path, runner: Runner, options: BuildSettings
+        self,
+        database: Database,
+        storage: Storage,
+        home: Path,
+        runner: Runner,
+        options: BuildSettings,
+        pulled: toxicity.Pulled,
     ) -> None:
         self._database = database
+        self._pulled = pulled
         self._storage = storage
         self._home = home
         self._runner: Runner = runner
@@ -90,9 +97,9 @@ class Building:
         before: Callable[[], Awaitable[object]] | None = None,
     ) -> Build:
         """Build the tenant's training-ready zone anew; ``begun`` is told when its row is there, and ``before``
-        is done then. Raises ``Conflict`` (another does), ``StoreError``, and ``SettingsError`` or ``MissingExtra``
-        for a pipeline of names that is not there."""
-        options = options or self.options
+        is done then. Raises ``Conflict`` (another does), ``StoreError``, ``SettingsError`` or ``MissingExtra`` for a
+        pipeline of names that is not there, and ``ModelError`` for a detector's model."""
+        options = await asyncio.to_thread(toxicity.ready, options or self.options, self._pulled)
         named.check(options.ner)
         async with recurring(self._jobs, f"lake: build {tenant}") as lease:
             if lease is None:
@@ -183,6 +190,7 @@ class Building:
                     if mask.any():
                         found = batch.filter(pa.array(mask))
                         verdicts.update(found.column("verdict").to_pylist())
+                        funnel.left(found.column("answer_id").to_pylist())
                         yield found
 
             part = Partition(build.tenant, "ready", build.id, date, groups)

@@ -19,6 +19,8 @@ WHOLE_STEPS: Mapping[str, str] = {
     "near_duplicates": "drop all but the first of rows that nearly say the same",
     "balance": "drop rows beyond the share of a person, an application or a language",
 }
+READY = "ready"
+"""Names what is left, where a step is asked for."""
 ALL_STEPS = (*(step.name for step in ROW_STEPS), *WHOLE_STEPS)
 _SAMPLES = 10
 
@@ -46,7 +48,7 @@ class Funnel:
         self._new = Counter[str]()
         self._took = {name: _Took() for name in ALL_STEPS}
         self._redacted: Counter[str] = Counter()
-        self._changed = _Took()
+        self._changed, self._left = _Took(), _Took()
         self.rows = self.personal = self.rated = self.liked = 0
         self._verdicts: Counter[str] = Counter()
         self._latency: np.ndarray[Any, np.dtype[np.float64]] = np.zeros(0)
@@ -78,6 +80,11 @@ class Funnel:
         """The times of the rows that were compared with each other, and the places of those that repeat others."""
         new = at > self._since
         self._new["compared"], self._new["duplicates"] = int(new.sum()), int(new[list(duplicates)].sum())
+
+    def left(self, answers: Sequence[str]) -> None:
+        """Rows that no step took."""
+        for answer_id in answers:
+            self._left.sample(answer_id)
 
     def ready(self, verdicts: Mapping[str, int], latency_s: np.ndarray[Any, np.dtype[np.float64]]) -> None:
         """The verdicts of the rows that are left, and the seconds from each new answer until now."""
@@ -111,6 +118,7 @@ class Funnel:
             "interactions": self.rows,
             "ready": left,
             "steps": steps,
+            "ready_samples": [self._left.samples[each] for each in sorted(self._left.samples)],
             "verdicts": dict(self._verdicts),
             "quality_rate": _share(self.liked, self.rated),
             "personal_data_rate": _share(self.personal, self.rows),

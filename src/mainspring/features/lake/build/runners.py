@@ -34,8 +34,8 @@ _YIELDS = 10
 async def run(
     runner: Runner, storage: Storage, home: Path, files: Sequence[LakeFile], options: BuildSettings
 ) -> AsyncIterator[pa.RecordBatch]:
-    """The batches after the steps. Raises ``StoreError`` when a process of it dies, ``MissingExtra`` without Ray or
-    without spaCy, ``SettingsError`` without its pipeline."""
+    """The batches after the steps, whose ``options`` are ``toxicity.ready``. Raises ``StoreError`` when a process of it
+    dies, ``MissingExtra`` without Ray or without spaCy, ``SettingsError`` without its pipeline."""
     named.check(options.ner)
     if runner == "ray":
         found = _on_ray(storage.root, home, files, options)
@@ -86,10 +86,12 @@ def _on_ray(root: str, home: Path, files: Sequence[LakeFile], options: BuildSett
     if not ray.is_initialized():
         ray.init(log_to_driver=False, include_dashboard=False)
     ray.data.DataContext.get_current().enable_progress_bars = False
-    plain = options.model_dump()
+    plain, model = options.model_dump(), options.detector_model
 
     def work(item: dict[str, Any]) -> Iterator[pa.Table]:
         settings = BuildSettings.model_validate(plain)
+        if model is not None:
+            settings = settings.with_detector_model(model)
         storage = opened(root, home)
         for day in item["day"]:
             for batch in newest(storage, list(day[0]), batch=_BATCH):

@@ -19,6 +19,7 @@ from mainspring.features.lake.files.interaction_rows import interactions_of
 from mainspring.features.lake.files.manifest import Manifest
 from mainspring.features.lake.files.reading import Clean
 from mainspring.features.lake.files.storage import Storage
+from mainspring.features.lake.steps import toxicity
 from mainspring.features.lake.steps.options import BuildSettings
 from mainspring.features.lake.steps.pipeline import ROW_STEPS
 
@@ -38,6 +39,7 @@ class Cleaning:
     home: Path
     runner: Runner
     options: BuildSettings
+    pulled: toxicity.Pulled
 
     def steps(self, asked: ExportRequest) -> BuildSettings:
         """The options of the steps for an export."""
@@ -63,11 +65,11 @@ class Cleaning:
         self, tenant: str, groups: frozenset[str], asked: ExportRequest, counts: Counter[str]
     ) -> AsyncIterator[list[Interaction]]:
         """The rows that are left, in pieces; ``counts`` gets how many were read and what each step took. Raises
-        ``StoreError`` when a process of it dies."""
+        ``StoreError`` when a process of it dies, ``ModelError`` without the detector's model."""
         files = await self.manifest.files(tenant, "clean", groups=groups, since=asked.since, until=asked.until)
-        options = self.steps(asked)
-        # A pipeline of names takes memory and time that a server does not have.
-        if not options.ner and sum(each.rows for each in files) < _HERE:
+        options = await asyncio.to_thread(toxicity.ready, self.steps(asked), self.pulled)
+        # A pipeline of names and an embedding model take memory and time that a server does not have.
+        if not options.ner and options.detector_model is None and sum(each.rows for each in files) < _HERE:
             options = options.model_copy(update={"workers": 0})
         async for batch in runners.run(self.runner, self.storage, self.home, files, options):
             found = _between(batch, asked)

@@ -163,6 +163,20 @@ class ExportStore:
 
         return (await self._database.read(work)).map(_export)
 
+    async def of_trace(self, principal: Principal, trace_id: str, limit: int) -> list[tuple[Export, list[str]]]:
+        """The newest exports with rows of a trace, each with the answers of the trace that are in it."""
+        found = (await self.page(principal, Page(limit), None, trace_id)).rows
+        of, tenant = lake_export_answers.c, principal.tenant
+        (answers,) = _answers(tenant, None, trace_id)
+        query = sa.select(of.export_id, of.answer_id).where(
+            of.tenant == tenant, of.export_id.in_([each.id for each in found]), of.answer_id.in_(answers)
+        )
+        inside: dict[str, list[str]] = {each.id: [] for each in found}
+        query = query.order_by(of.answer_id)
+        for row in await self._database.read(lambda connection: connection.execute(query).all()):
+            inside[row.export_id].append(row.answer_id)
+        return [(each, inside[each.id]) for each in found]
+
     async def having(self, tenant: str, answers: Sequence[str]) -> list[str]:
         """The exports that have rows of any of these answers."""
         of = lake_export_answers.c

@@ -57,6 +57,13 @@ class Lineage:
                     made.extend({**told, **row} for row in batch.select(there).to_pylist())
         return rows
 
+    async def ready(
+        self, tenant: str, build_id: str, answers: Sequence[str], groups: frozenset[str] | None = None
+    ) -> list[dict[str, Any]]:
+        """The rows of these answers that a build left, as training reads them."""
+        found = await self._rows(tenant, "ready", build_id, "answer_id", list(answers), groups)
+        return [row for batch in found for row in batch.to_pylist()]
+
     async def dropped(
         self, tenant: str, build_id: str, answers: Sequence[str], groups: frozenset[str] | None = None
     ) -> list[dict[str, Any]]:

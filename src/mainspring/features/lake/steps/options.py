@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from mainspring.core.settings.section import Section
+
+if TYPE_CHECKING:
+    from mainspring.engines.catalogue.pull import PulledModel
 
 StepName = Literal[
     "parse",
@@ -19,6 +22,7 @@ StepName = Literal[
     "consent",
     "personal_data",
     "harm",
+    "toxicity",
     "jailbreaks",
     "quality",
     "exact_duplicates",
@@ -53,6 +57,14 @@ class BuildSettings(Section):
     ner: str = Field("", description="spaCy pipeline that finds all other names (extra `ner`); empty: none")
     ner_share: float = Field(1.0, gt=0, le=1, description="share of the rows that the spaCy pipeline reads")
     ner_labels: list[str] = Field(["PERSON", "PER"], min_length=1, description="what a pipeline calls people")
+    toxicity: Literal["guards", "detector"] = Field(
+        "guards",
+        description="what makes a text toxic: what guards found at the time, or also their detector, which reads all "
+        "texts with its embedding model",
+    )
+    toxicity_above: float | None = Field(
+        None, gt=0, lt=1, description="chance from which the detector calls a text toxic; null: the fitted threshold"
+    )
     jailbreak_chance: float = Field(0.9, gt=0, lt=1, description="of the detector, from which a question is an attack")
     quality: Literal["any", "not_bad", "good"] = Field(
         "not_bad",
@@ -62,3 +74,16 @@ class BuildSettings(Section):
     least_score: float = Field(0.5, ge=0, le=1, description="mean score of judges below which an answer is bad")
     similar: float = Field(0.8, gt=0, lt=1, description="Jaccard similarity from which rows are near-duplicates")
     balance: Balance = Balance()
+    _detector_model: Any = PrivateAttr(None)
+
+    @property
+    def detector_model(self) -> PulledModel | None:
+        """The embedding model of the detector of toxicity, for processes that know no settings."""
+        found: PulledModel | None = self._detector_model
+        return found
+
+    def with_detector_model(self, model: PulledModel) -> BuildSettings:
+        """These options, with the model."""
+        made = self.model_copy()
+        made._detector_model = model
+        return made

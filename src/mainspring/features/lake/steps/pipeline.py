@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from mainspring.features.lake.files.columns import JSON
 from mainspring.features.lake.files.interaction_rows import interaction_schema
-from mainspring.features.lake.steps import content, safety
+from mainspring.features.lake.steps import content, safety, toxicity
 from mainspring.features.lake.steps.base import Step
 from mainspring.features.lake.steps.fingerprints import PERMUTATIONS, fingerprints
 from mainspring.features.lake.steps.options import BuildSettings
@@ -30,7 +30,8 @@ ROW_STEPS: tuple[Step, ...] = (
     Step("errors", "drop answers that failed", content.errors),
     Step("consent", "drop what may not be used for learning", content.consent),
     Step("personal_data", "put placeholders in the place of personal data", safety.personal_data),
-    Step("harm", "drop toxic and harmful texts", safety.harmful),
+    Step("harm", "drop texts about hurting people, and threats", safety.harmful),
+    Step("toxicity", "drop insults and hate", toxicity.toxic),
     Step("jailbreaks", "drop attempts to take the model over", safety.jailbreaks),
     Step("quality", "drop what people or judges disapprove of", quality),
 )

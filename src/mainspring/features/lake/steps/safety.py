@@ -30,6 +30,10 @@ _MARKS = (
 _NO_NAMES = frozenset(
     "The This That It Is Not A An My Your Our Their What Why How Where When Who Which There Here".split()
 )
+_ATTACKS = frozenset(
+    {"injection", "injection_words", "injection_detector", "conversation_rules", "conversation_detector", "jailbreak"}
+)
+"""Guards of questions that find attacks."""
 _RULES_READ = 6_000
 """Characters that the rules for attacks read."""
 
@@ -132,7 +136,7 @@ def jailbreaks(batch: pa.RecordBatch, options: BuildSettings) -> Outcome:
     detector = lexical.packaged()["injection"]
     reasons = []
     for question, guards in zip(texts(batch, "question"), batch.column("guards").to_pylist(), strict=True):
-        told = next((each for each in guards or () if each.startswith(("injection:", "jailbreak:"))), "")
+        told = any(each.partition(":")[0] in _ATTACKS for each in guards or ())
         rule = None if told else next(iter(injection.scan(question[:_RULES_READ])), None)
         if told:
             reasons.append("a guard said so")

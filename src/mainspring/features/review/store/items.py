@@ -37,10 +37,15 @@ class Items:
             raise NotFound(f"there is no item {item_id}", param="item_id")
         return row
 
-    async def page(self, queue: Queue, page: Page, state: str | None = None) -> Slice[sa.Row[Any]]:
-        """The items of a queue, by the time at which they entered."""
+    async def page(
+        self, queue: Queue, page: Page, state: str | None = None, reviewer: str | None = None
+    ) -> Slice[sa.Row[Any]]:
+        """The items of a queue, by the time at which they entered; those that ``reviewer`` has a place of."""
         query = sa.select(items).where(_of(queue))
         query = query if state is None else query.where(items.c.state == state)
+        if reviewer is not None:
+            of = sa.and_(labels.c.tenant == items.c.tenant, labels.c.item_id == items.c.id, labels.c.by == reviewer)
+            query = query.where(sa.select(sa.literal(1)).select_from(labels).where(of).correlate(items).exists())
         return await self._database.read(
             lambda connection: pages.read(connection, query, (items.c.id,), page, pages.by_id(PREFIX))
         )

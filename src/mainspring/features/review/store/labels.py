@@ -29,7 +29,7 @@ from mainspring.stores.events.log import EventLog
 from mainspring.stores.schema import events
 from mainspring.stores.sql.database import Database
 
-LEASED, SKIPPED, GIVEN = "leased", "skipped", "given"
+LEASED, SKIPPED, GIVEN, ASSIGNED = "leased", "skipped", "given", "assigned"
 _BATCH = 50
 # Items that are looked through for one that the reviewer may see.
 _MOST = 5_000
@@ -65,12 +65,18 @@ class Labels:
         self._log = log
 
     async def take(self, principal: Principal, queue: Queue) -> LeasedItem | None:
-        """The item that the reviewer holds, or the next one; None: nothing waits for this reviewer."""
+        """The item that the reviewer holds, the next one that is assigned to them, or the next one; None: nothing waits
+        for this reviewer."""
 
         def work(connection: sa.Connection) -> LeasedItem | None:
             now = time.time()
             if held := _held(connection, principal, queue, now):
                 return held
+            mine = _assigned(connection, principal, queue, now)
+            seen = _seen(connection, principal, mine)
+            for name in mine:
+                if name in seen and (taken := _lease(connection, principal, queue, name, now)):
+                    return taken
             for start in range(0, _MOST, _BATCH):
                 names = _waiting(connection, principal, queue, now, start)
                 seen = _seen(connection, principal, names)
@@ -112,7 +118,7 @@ class Labels:
         def work(connection: sa.Connection) -> bool:
             record.clear()
             contents.lock(connection)
-            item = _locked(connection, person, item_id)
+            item = locked(connection, person.tenant, item_id)
             given = sa.and_(_by(person, item_id), labels.c.state == GIVEN)
             answer = _answer(connection, item)
             if answer is None or connection.execute(sa.select(labels.c.id).where(given)).first() is not None:
@@ -143,7 +149,7 @@ class Labels:
             record.clear()
             # An erasure of the answer holds the same lock: either this is not written, or it is erased, too.
             contents.lock(connection)
-            item = _locked(connection, principal, item_id)
+            item = locked(connection, principal.tenant, item_id)
             label = _leased(connection, principal, queue, item, item_id)
             answer = _answer(connection, item)
             if answer is None:
@@ -193,11 +199,31 @@ def _held(connection: sa.Connection, principal: Principal, queue: Queue, now: fl
     return LeasedItem(item, label.id, label.taken_at, label.lease_until)
 
 
-def _places(now: float, besides: str) -> sa.ScalarSelect[int]:
-    """How many places of an item are taken by others: labels, and leases that hold."""
-    held = sa.or_(labels.c.state == GIVEN, sa.and_(labels.c.state == LEASED, labels.c.lease_until > now))
-    of = sa.and_(labels.c.tenant == items.c.tenant, labels.c.item_id == items.c.id, labels.c.by != besides)
+def names_of(principal: Principal) -> tuple[str, ...]:
+    """The names under which a person may be a reviewer: a key that replaced another one has that one's, too."""
+    return tuple(sorted({principal.person, *principal.own_keys}))
+
+
+def places(now: float, besides: Sequence[str]) -> sa.ScalarSelect[int]:
+    """How many places of an item are taken by others: labels, and leases and assignments that hold."""
+    kept = sa.and_(labels.c.state.in_((LEASED, ASSIGNED)), labels.c.lease_until > now)
+    held = sa.or_(labels.c.state == GIVEN, kept)
+    of = sa.and_(labels.c.tenant == items.c.tenant, labels.c.item_id == items.c.id, labels.c.by.not_in(besides))
     return sa.select(sa.func.count()).select_from(labels).where(of, held).correlate(items).scalar_subquery()
+
+
+def _assigned(connection: sa.Connection, principal: Principal, queue: Queue, now: float) -> list[str]:
+    """The ids of items that are kept for this reviewer, the most urgent first."""
+    of = sa.and_(items.c.tenant == labels.c.tenant, items.c.id == labels.c.item_id)
+    query = (
+        sa.select(items.c.id)
+        .join(labels, of)
+        .where(
+            *(labels.c.tenant == queue.tenant, labels.c.queue_id == queue.id, labels.c.by.in_(names_of(principal))),
+            *(labels.c.state == ASSIGNED, labels.c.lease_until > now, items.c.state.in_((OPEN, ADJUDICATE))),
+        )
+    )
+    return list(connection.execute(query.order_by(labels.c.lease_until, items.c.id).limit(_BATCH)).scalars())
 
 
 def _waiting(connection: sa.Connection, principal: Principal, queue: Queue, now: float, start: int) -> list[str]:
@@ -211,7 +237,7 @@ def _waiting(connection: sa.Connection, principal: Principal, queue: Queue, now:
     )
     seen = sa.select(sa.literal(1)).select_from(labels).where(mine).correlate(items).exists()
     here = sa.and_(items.c.tenant == queue.tenant, items.c.queue_id == queue.id, items.c.state.in_((OPEN, ADJUDICATE)))
-    free = _places(now, principal.person) < items.c.needs
+    free = places(now, names_of(principal)) < items.c.needs
     order = (sa.case((items.c.state == ADJUDICATE, 0), else_=1), items.c.given.desc(), items.c.turn, items.c.id)
     query = sa.select(items.c.id).where(here, ~seen, free).order_by(*order).limit(_BATCH).offset(start)
     return list(connection.execute(query).scalars())
@@ -234,11 +260,15 @@ def _lease(
     if item is None or item.state == DONE:
         return None
     # Counted again under the lock: another process may have taken the place since it was listed.
-    taken = connection.execute(sa.select(_places(now, principal.person)).where(_item(queue.tenant, item_id)))
+    taken = connection.execute(sa.select(places(now, names_of(principal))).where(_item(queue.tenant, item_id)))
     if int(taken.scalar_one()) >= item.needs:
         return None
-    until = now + 60 * queue.definition.labelling.lease_minutes
-    connection.execute(sa.delete(labels).where(_by(principal, item_id), labels.c.state == LEASED))
+    mine = sa.and_(labels.c.tenant == queue.tenant, labels.c.item_id == item_id, labels.c.by.in_(names_of(principal)))
+    # Who was asked keeps the item until the deadline.
+    kept = sa.select(sa.func.max(labels.c.lease_until)).where(mine, labels.c.state == ASSIGNED)
+    asked = connection.execute(kept).scalar_one_or_none() or 0.0
+    until = max(now + 60 * queue.definition.labelling.lease_minutes, asked)
+    connection.execute(sa.delete(labels).where(mine, labels.c.state.in_((LEASED, ASSIGNED))))
     values: dict[str, Any] = {"tenant": queue.tenant, "id": ids.new("label_"), "queue_id": queue.id, "item_id": item_id}
     values |= {"answer_id": item.answer_id, "by": principal.person, "state": LEASED, "version": queue.version}
     made = rows.insert_new(connection, labels).values(**values, lease_until=until, taken_at=now)
@@ -247,8 +277,9 @@ def _lease(
     return LeasedItem(item, str(values["id"]), now, until)
 
 
-def _locked(connection: sa.Connection, principal: Principal, item_id: str) -> sa.Row[Any]:
-    found = connection.execute(sa.select(items).where(_item(principal.tenant, item_id)).with_for_update())
+def locked(connection: sa.Connection, tenant: str, item_id: str) -> sa.Row[Any]:
+    """An item, until the transaction ends. Raises ``NotFound``."""
+    found = connection.execute(sa.select(items).where(_item(tenant, item_id)).with_for_update())
     if (item := found.one_or_none()) is None:
         raise NotFound(f"there is no item {item_id}", param="item_id")
     return item
@@ -258,12 +289,12 @@ def _leased(
     connection: sa.Connection, principal: Principal, queue: Queue, item: sa.Row[Any], item_id: str
 ) -> sa.Row[Any]:
     label = connection.execute(sa.select(labels).where(_by(principal, item_id))).one_or_none()
-    if item.queue_id != queue.id or label is None or label.state == SKIPPED:
+    if item.queue_id != queue.id or label is None or label.state in (SKIPPED, ASSIGNED):
         raise NotFound(f"you do not hold the item {item_id}", remedy="Take the next one", param="item_id")
     if label.state == GIVEN:
         raise Conflict("you have labelled this item", remedy="Take the next one", param="item_id")
     taken = connection.execute(
-        sa.select(_places(time.time(), principal.person)).where(_item(item.tenant, item_id))
+        sa.select(places(time.time(), names_of(principal))).where(_item(item.tenant, item_id))
     ).scalar_one()
     if int(taken) >= item.needs:
         raise Conflict(
