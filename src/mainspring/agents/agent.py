@@ -38,8 +38,9 @@ Visible = Literal["steps", "names", "nothing"]
 class Limits:
     """What an agent may use up in one run, with all its tools and sub-agents together.
 
-    ``steps`` are calls of models and tools, ``tokens`` and ``money_nanousd`` what the calls of models use (None: they
-    are bounded by the caller's budgets alone), ``wall_s`` seconds, ``depth`` how deep agents stand within agents.
+    ``steps`` are calls of models and tools, ``tokens`` and ``money_nanousd`` what the calls of models use, those of its
+    tools included (None: they are bounded by the caller's budgets alone), ``wall_s`` seconds, ``depth`` how deep agents
+    stand within agents.
     """
 
     steps: int = 20

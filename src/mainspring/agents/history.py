@@ -31,7 +31,8 @@ class Step:
     The input of an ``approval`` is ``{"call_id": ..., "arguments": {...}, "expires_s": ...}`` (seconds, may be absent),
     its name that of the tool. Its outcome is ``{"approved": true | false, "decision": "approved" | "denied" |
     "expired", "note": ..., "approval_id": ...}``. The outcome of a ``tool`` is an object with the fields of
-    ``ToolResult``, of which each may be absent: a person who knows the outcome of a call gives its ``output``.
+    ``ToolResult``, of which each may be absent: a person who knows the outcome of a call gives its ``output``. Its
+    ``usage`` are the four numbers of what the tool used on models of its own.
     """
 
     path: str

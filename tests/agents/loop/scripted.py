@@ -33,10 +33,12 @@ Says = Sequence[Said] | Callable[[ChatRequest], Said]
 
 
 class ScriptedModel:
-    """Says one piece after the other, or what a function makes of the request. ``seen`` are the requests."""
+    """Says one piece after the other, or what a function makes of the request; each costs ``cost`` nano-US-dollars.
+    ``seen`` are the requests."""
 
-    def __init__(self, says: Says) -> None:
+    def __init__(self, says: Says, cost: int = 0) -> None:
         self._says = says
+        self._cost = cost
         self.seen: list[ChatRequest] = []
 
     def fingerprint(self, request: Request, context: Context) -> str | None:
@@ -50,13 +52,13 @@ class ScriptedModel:
             raise said
         events: list[Event]
         if isinstance(said, str):
-            events = [Text(said), Usage(10, 5), Finish("stop")]
+            events = [Text(said), Usage(10, 5, 0, self._cost), Finish("stop")]
         else:
             events = [
                 ToolCallDelta(0, index, f"call_{len(self.seen)}_{index}", name, json.dumps(arguments))
                 for index, (name, arguments) in enumerate(said)
             ]
-            events += [Usage(10, 5), Finish("tool_calls")]
+            events += [Usage(10, 5, 0, self._cost), Finish("tool_calls")]
         return Response(Head("m"), replay(events))
 
 
@@ -80,9 +82,9 @@ class Ran:
         return self.model.seen[turn].messages[-1].content
 
 
-async def ran(agent: Agent, says: Says, *, request: ChatRequest | None = None, **given: Any) -> Ran:
+async def ran(agent: Agent, says: Says, *, request: ChatRequest | None = None, cost: int = 0, **given: Any) -> Ran:
     """Run ``agent`` with a model that says this."""
-    model, events = ScriptedModel(says), list[Event]()
+    model, events = ScriptedModel(says, cost), list[Event]()
     around = given.pop("around", {})
     state = given.pop("state", {})
     runner = Runner(agent, Surroundings(FixedModels({"m": model}), **around))

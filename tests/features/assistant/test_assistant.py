@@ -10,6 +10,8 @@ from typing import Any
 import orjson
 import pytest
 
+from mainspring.core.settings import ServingSettings
+from mainspring.core.settings.serving.auto import AutoSettings, RouteRule
 from mainspring.engines import ChatModel
 from mainspring.engines.base import Generation
 from mainspring.engines.chat.responder import ModelResponder
@@ -197,3 +199,29 @@ async def test_a_name_that_is_taken_stays(tmp_path: Path, monkeypatch: pytest.Mo
     use_engines(monkeypatch, {"assistant": ChatModel("assistant", engine, responder, False, "scripted")})
     async with opened(tmp_path) as found:
         assert text_of(await ask(found, found.keys["red"], "2 + 2")) == "I was here before."
+
+
+async def test_without_a_model_of_its_own_the_router_chooses_who_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chat = {}
+    for name in ("small", "large"):
+        engine = ScriptedEngine(lambda _, name=name: words(f"The {name} one."), context_window=100_000, templates=True)
+        made = ModelResponder(engine, model_name=name, fingerprint=name)
+        chat[name] = ChatModel(name, engine, made, False, "scripted")
+    use_engines(monkeypatch, chat)
+    rule = RouteRule(use="large", words=("explain",))
+    auto = AutoSettings(small="small", large="large", policy="rules", rules=(rule,))
+    async with opened(tmp_path, serving=ServingSettings(auto=auto)) as found:
+        key = found.keys["red"]
+        for text, told in (("Why is the sky blue?", "small"), ("Please explain why the sky is blue.", "large")):
+            answer = await found.call(
+                key, "POST", CHAT, {"model": "assistant", "messages": [{"role": "user", "content": text}]}
+            )
+            assert text_of(answer.json()) == f"The {told} one."
+            by = "rule-1" if told == "large" else "default"
+            assert answer.headers["x-mainspring-route"] == f"model={told}; by={by}"
+        named = await found.call(
+            key, "POST", CHAT, {"model": "small", "messages": [{"role": "user", "content": "Please explain it."}]}
+        )
+        assert "x-mainspring-route" not in named.headers

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from mainspring.core.settings.rag import WebSearchSettings
 from mainspring.engines import ChatModel
 from mainspring.engines.base import Generation
 from mainspring.engines.chat.responder import ModelResponder
@@ -83,13 +84,18 @@ class Writer:
 
 @asynccontextmanager
 async def bicycles(
-    home: Path, monkeypatch: pytest.MonkeyPatch, writer: Writer | None = None, **content: Any
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    writer: Writer | None = None,
+    web_search: WebSearchSettings | None = None,
+    **content: Any,
 ) -> AsyncIterator[tuple[World, Key]]:
     """The world, with the documents in the collection ``bikes`` of the group red."""
     use_engines(monkeypatch, {"large": writer.engine()} if writer is not None else {})
     models = {"draft_model": "large", "small_model": "large"} if writer is not None else {}
     settings = ContentSettings(**{**models, **content})
-    async with opened(home, runs=RunsSettings(poll_s=0.02), content=settings) as world:
+    web = web_search or WebSearchSettings()
+    async with opened(home, runs=RunsSettings(poll_s=0.02), content=settings, web_search=web) as world:
         red = world.keys["red"]
         if not (await world.call(red, "GET", "/v1/vector_stores")).json()["data"]:
             store = await world.store(red, "bikes", frozenset({"red"}))

@@ -10,22 +10,24 @@ from mainspring.core.types import Usage
 
 
 class Budget:
-    """What is left of the limits of ``owner``; what it uses also counts for the agents ``above``.
+    """What is left of the limits of ``owner``; what it uses also counts for the agents ``above``. ``handed``: it has
+    the conversation from the agent above and answers in its place, so it stands no deeper.
 
     ``deadline`` is a ``time.monotonic()`` value.
     """
 
-    __slots__ = ("_above", "_limits", "_owner", "_steps", "_used", "deadline", "depth")
+    __slots__ = ("_above", "_limits", "_owner", "_steps", "_tools", "_used", "deadline", "depth")
 
-    def __init__(self, owner: str, limits: Limits, above: Budget | None = None) -> None:
+    def __init__(self, owner: str, limits: Limits, above: Budget | None = None, *, handed: bool = False) -> None:
         self._owner = owner
         self._limits = limits
         self._above = above
         self._steps = limits.steps
         self._used = Usage()
+        self._tools = Usage()
         deadline = time.monotonic() + limits.wall_s
         self.deadline: float = deadline if above is None else min(deadline, above.deadline)
-        self.depth: int = 0 if above is None else above.depth + 1
+        self.depth: int = 0 if above is None else above.depth + (not handed)
         over = self
         while over._above is not None:
             over = over._above
@@ -50,9 +52,16 @@ class Budget:
             each._used = each._used + usage
             each = each._above
 
+    def add_tool(self, usage: Usage) -> None:
+        """A tool has asked models of its own."""
+        each: Budget | None = self
+        while each is not None:
+            each._tools = each._tools + usage
+            each = each._above
+
     @property
     def used(self) -> Usage:
-        """What models have used up."""
+        """What the models of agents have used up, without those that tools have asked."""
         return self._used
 
     @property
@@ -64,12 +73,21 @@ class Budget:
     def tokens_left(self) -> int | None:
         """The tokens that may still be used; None: any number."""
         most = self._limits.tokens
-        mine = None if most is None else max(0, most - self._used.total_tokens)
+        mine = None if most is None else max(0, most - self._used.total_tokens - self._tools.total_tokens)
         over = None if self._above is None else self._above.tokens_left
         return mine if over is None else over if mine is None else min(mine, over)
 
+    def answers_for(self, owner: str) -> bool:
+        """Whether ``owner`` is this agent, or one that has handed the conversation to it."""
+        each: Budget | None = self
+        while each is not None and each.depth == self.depth:
+            if each._owner == owner:
+                return True
+            each = each._above
+        return False
+
     def _check(self) -> None:
-        limits, used = self._limits, self._used
+        limits, used = self._limits, self._used + self._tools
         if self._steps <= 0:
             raise self._reached("steps", f"{limits.steps} steps were taken")
         if limits.tokens is not None and used.total_tokens >= limits.tokens:

@@ -12,6 +12,7 @@ import orjson
 from mainspring.agents.agent import LlmAgent
 from mainspring.agents.errors import Waiting
 from mainspring.agents.history import Step
+from mainspring.agents.limits.allowances import counted
 from mainspring.agents.limits.budgets import Budget
 from mainspring.agents.loop.agent_tool import AgentTool, TransferTool
 from mainspring.agents.loop.event_target import Emit, EventTarget, Lanes
@@ -19,7 +20,7 @@ from mainspring.agents.loop.nodes import Node, Toolbox
 from mainspring.agents.loop.steps import Frame, Run
 from mainspring.agents.tools.base import BaseTool, ToolContext, ToolResult
 from mainspring.agents.tools.effects import Decide, RequestedCall, Verdict
-from mainspring.core.types import Citation, Message, Progress, ToolCall
+from mainspring.core.types import Citation, Context, Message, Progress, ToolCall, Usage
 
 
 class Changes(MutableMapping[str, Any]):
@@ -218,8 +219,9 @@ class Acting:
 
         async def perform(key: str) -> dict[str, Any]:
             nonlocal made
-            made = await self._caller.perform(tool, acted.arguments, self._context(call, key, changes))
-            return _plain(made, changes.made)
+            inner, spent = counted(self._run.context)
+            made = await self._caller.perform(tool, acted.arguments, self._context(call, key, changes, inner))
+            return _plain(made, changes.made, spent.own)
 
         arguments = dict(acted.arguments)
         step = Step(path, "tool", call.name, {"arguments": arguments}, tool.policy.effect)
@@ -234,6 +236,7 @@ class Acting:
             bool(found.get("final")),
         )
         acted.changes = found.get("state") or {}
+        self._budget.add_tool(Usage(*found.get("usage") or ()))
 
     def _settle(self, acted: Acted) -> None:
         """Take the outcome in: what the model is told, and what the run knows then."""
@@ -259,10 +262,12 @@ class Acting:
         text = output if isinstance(output, str) else orjson.dumps(output, option=orjson.OPT_NON_STR_KEYS).decode()
         return text if tool is None or tool.policy.trusted else self._run.light.wrap(text, "tool")
 
-    def _context(self, call: ToolCall, key: str, state: MutableMapping[str, Any]) -> ToolContext:
+    def _context(
+        self, call: ToolCall, key: str, state: MutableMapping[str, Any], context: Context | None = None
+    ) -> ToolContext:
         run, name = self._run, call.name
         return ToolContext(
-            run.context,
+            context or run.context,
             run.history.run_id,
             call.id,
             key,
@@ -288,8 +293,8 @@ async def _all(works: Sequence[Coroutine[Any, Any, None]]) -> None:
         raise next((each for each in failed if not isinstance(each, Waiting)), failed[0])
 
 
-def _plain(result: ToolResult, changes: dict[str, Any]) -> dict[str, Any]:
-    """The outcome of a step, without what is empty."""
+def _plain(result: ToolResult, changes: dict[str, Any], used: Usage) -> dict[str, Any]:
+    """The outcome of a step, without what is empty. ``used`` is what the tool's own calls of models took."""
     made: dict[str, Any] = {"output": result.output}
     if result.error:
         made["error"] = result.error
@@ -305,4 +310,6 @@ def _plain(result: ToolResult, changes: dict[str, Any]) -> dict[str, Any]:
         made["unknown"] = True
     if changes:
         made["state"] = changes
+    if used.total_tokens or used.cost_nanousd:
+        made["usage"] = [used.prompt_tokens, used.completion_tokens, used.cached_tokens, used.cost_nanousd]
     return made

@@ -32,10 +32,11 @@ ENOUGH = "You may take no further steps. Answer now, with what you know, and say
 
 
 async def run_llm(run: Run, node: Node, view: Sequence[Message], frame: Frame, shown: EventTarget) -> Outcome:
-    """Run the agent of ``node`` on the conversation ``view``."""
+    """Run the agent of ``node`` on the conversation ``view``. The budget of ``frame`` is its own."""
     agent = node.agent
     assert isinstance(agent, LlmAgent)
-    budget = Budget(agent.name, agent.limits, frame.budget)
+    budget = frame.budget
+    assert budget is not None
     deadline = run.context.deadline
     if deadline is None or budget.deadline < deadline:
         run = run.under(dataclasses.replace(run.context, deadline=budget.deadline))
@@ -44,7 +45,7 @@ async def run_llm(run: Run, node: Node, view: Sequence[Message], frame: Frame, s
         await turn.prepare()
         return await turn.answer()
     except LimitReached as error:
-        if error.owner != agent.name:
+        if not budget.answers_for(error.owner):
             raise
         return turn.stopped(error.message, error.limit)
     except (BudgetExceeded, SessionSpent) as error:

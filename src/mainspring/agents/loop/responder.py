@@ -14,7 +14,18 @@ from mainspring.agents.loop.ports import Surroundings
 from mainspring.agents.loop.runner import Runner
 from mainspring.agents.runs import RUN
 from mainspring.core.errors import InvalidRequest, Unsupported
-from mainspring.core.types import ChatRequest, Context, Event, Finish, Head, Notice, Request, Response, Text
+from mainspring.core.types import (
+    ChatRequest,
+    Context,
+    Event,
+    Finish,
+    Head,
+    Notice,
+    Reasoning,
+    Request,
+    Response,
+    Text,
+)
 from mainspring.serving.ring.registry import MAX_DEPTH
 
 RUN_HEADER = "x-mainspring-run"
@@ -88,9 +99,13 @@ class AgentResponder:
         except Waiting as error:
             await end(history, "waiting", state, error)
             emit(Notice("approval_pending", str(error), id=error.approval_id))
-            # An agent that has told its user why there is no answer yet says it better.
+            told = waits(str(error), error.approval_id, history.run_id)
+            # An agent that has told its user why there is no answer yet says it better. Only Chat Completions has
+            # notices: the other protocols show who must decide on what with the steps.
             if not said:
-                emit(Text(str(error)))
+                emit(Text(told))
+            elif getattr(self.agent, "visible", "steps") != "nothing":
+                emit(Reasoning(f"\n[{self.agent.name}] {told}\n"))
             emit(Finish("stop"))
         except BaseException as error:
             cancelled = isinstance(error, asyncio.CancelledError)
@@ -119,6 +134,13 @@ class AgentResponder:
         if request.continues:
             raise Unsupported("an agent does not continue an answer", remedy="End messages with one of the user's")
         return request
+
+
+def waits(what: str, approval_id: str, run_id: str) -> str:
+    """``what`` waits, in words that a client of any protocol can act on."""
+    if not approval_id:
+        return what
+    return f"{what}: {approval_id}. Once it is decided, continue with options.run = {run_id}."
 
 
 class Playing:

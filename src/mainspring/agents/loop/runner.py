@@ -105,7 +105,11 @@ def _told(request: ChatRequest) -> Sequence[Message]:
 
 
 async def enter(run: Run, node: Node, view: Sequence[Message], frame: Frame, shown: EventTarget) -> Outcome:
-    """Run the agent of ``node``, and those to which it hands the conversation over."""
+    """Run the agent of ``node``, and those to which it hands the conversation over. Each has one budget here, however
+    often it gets the conversation back, within that of the agent that it belongs to."""
+    held: dict[str, Budget] = {}
+    above = frame.budget
+    frame.budget = _budget(node, above, held)
     while True:
         tracer = run.around.tracer
         attributes = {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": node.agent.name}
@@ -116,7 +120,20 @@ async def enter(run: Run, node: Node, view: Sequence[Message], frame: Frame, sho
         if not outcome.transfer_to:
             return dataclasses.replace(outcome, agent=node.agent.name)
         target = node.targets()[outcome.transfer_to]
-        view, node, frame = _seen(target, view, outcome), target, frame.below()
+        view, node = _seen(target, view, outcome), target
+        frame = frame.below(budget=_budget(node, above, held))
+
+
+def _budget(node: Node, above: Budget | None, held: dict[str, Budget]) -> Budget | None:
+    """The budget of the agent of ``node``, which is ``held`` from then on; a workflow has none of its own."""
+    agent, parent = node.agent, node.parent
+    handed = parent is not None and isinstance(parent.agent, LlmAgent)
+    over = _budget(parent, above, held) if parent is not None and handed else above
+    if not isinstance(agent, LlmAgent):
+        return over
+    if agent.name not in held:
+        held[agent.name] = Budget(agent.name, agent.limits, over, handed=handed)
+    return held[agent.name]
 
 
 async def _one(run: Run, node: Node, view: Sequence[Message], frame: Frame, shown: EventTarget) -> Outcome:

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from mainspring.agents.errors import Waiting
 from mainspring.agents.history import History
-from mainspring.agents.loop.responder import RUN_HEADER, Playing
+from mainspring.agents.loop.responder import RUN_HEADER, Playing, waits
 from mainspring.agents.runs import RUN, Histories
 from mainspring.core.errors import InvalidRequest
 from mainspring.core.types import ChatRequest, Context, Event, Finish, Head, Notice, Request, Response, Text
@@ -56,7 +56,7 @@ class ContentWriter:
             except Waiting as error:
                 await end(history, "waiting", {}, error)
                 emit(Notice("approval_pending", str(error), id=error.approval_id))
-                emit(Text("The plan waits for approval."))
+                emit(Text(waits("The plan waits for approval", error.approval_id, history.run_id)))
                 emit(Finish("stop"))
             except BaseException as error:
                 await asyncio.shield(end(history, "failed", {}, error))

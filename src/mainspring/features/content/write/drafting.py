@@ -154,7 +154,7 @@ def _remarks(
     said = []
     if mode == "extractive":
         said.append(
-            Remark("extractive", "Assembled of sentences of the sources, word for word: no model here writes drafts.")
+            Remark("extractive", "Assembled of sentences of the sources, word for word: no model has written a draft.")
         )
     elif len(drafts) < len(sections):
         missing = len(sections) - len(drafts)
