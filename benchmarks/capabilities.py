@@ -23,7 +23,7 @@ from itertools import takewhile
 from pathlib import Path
 
 from _library import data
-from _report import Figure, report, skip
+from _report import Figure, earlier, report, skip
 from mainspring.core.settings import Settings, load
 from mainspring.features.evaluate.capabilities import report as reports
 from mainspring.features.evaluate.capabilities.answer_cache import AnswerCache
@@ -173,14 +173,16 @@ def main(arguments: argparse.Namespace) -> None:
         with tempfile.TemporaryDirectory(prefix="mainspring-capabilities-") as home:
             left = [part for part in wanted if part.model == model and not part.finished]
             asyncio.run(measure(alone(model, Path(home)), model, left, arguments.keep, arguments.seconds))
-    wanted = parts((SMALL, LARGER), list(FILES), arguments.keep)
+    wanted = parts(arguments.models.split(","), names, arguments.keep)
     if arguments.table:
         print(table(wanted))
-    figures = {
+    asked = tuple(f"{part.model}, {part.benchmark.name} by " for part in wanted if part.outcomes)
+    # What is not measured now stays as it was.
+    figures = earlier("capabilities", lambda name: not name.startswith(asked)) | {
         f"{part.model}, {part.benchmark.name} by {way}: {metric.name}": figure(part, metric, value, found)
         for part, way, metric, value, found in estimates(wanted)
     }
-    if not figures:
+    if not asked:
         skip("FOLDER has no outcomes yet; give --seconds")
     report("capabilities", figures)
 
