@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -14,7 +14,7 @@ class LabelMap:
     """From a judge's scores to the labels that people would give. ``error`` is the mean squared error on left-out
     labels, of which there were ``labels``."""
 
-    apply: Callable[[Sequence[float]], Sequence[float]]
+    apply: Callable[[Sequence[float]], Iterable[float]]
     method: str
     error: float
     labels: int

@@ -69,7 +69,7 @@ def test_a_planted_bias_is_undone_and_the_interval_holds(by: str) -> None:
 
 def test_failed_answers_stay_at_0_and_too_few_labels_correct_nothing() -> None:
     scores, failed = np.array([1.0] * 30 + [0.0] * 10), np.array([False] * 30 + [True] * 10)
-    kind = Judged("kind", LabelMap(lambda each: np.asarray(each) * 0 + 0.5, "isotonic", 0.01, 50))
+    kind = Judged("kind", LabelMap(lambda each: [0.5] * len(each), "isotonic", 0.01, 50))
     labels = np.full(40, np.nan)
     found = corrected(kind, scores, labels, failed, nobody(40))
     assert found is not None
@@ -84,7 +84,7 @@ def test_failed_answers_stay_at_0_and_too_few_labels_correct_nothing() -> None:
 
 def test_answers_of_one_group_widen_the_interval() -> None:
     _, scores = drawn(3, 300)
-    kind = Judged("kind", LabelMap(np.asarray, "platt", 0.01, 10_000))
+    kind = Judged("kind", LabelMap(lambda each: each, "platt", 0.01, 10_000))
     none = np.full(300, np.nan)
     alone = corrected(kind, scores, none, np.zeros(300, bool), nobody(300))
     order = np.argsort(scores)
@@ -98,7 +98,7 @@ def test_answers_of_one_group_widen_the_interval() -> None:
 async def home(tmp_path: Path) -> AsyncIterator[Lab]:
     async with lab(tmp_path) as opened:
         opened.rooms.path.services = SimpleNamespace(purse=None)  # type: ignore[assignment,misc]
-        opened.rooms.path.chat = {}  # type: ignore[assignment,misc]
+        opened.rooms.path.chat = {}  # type: ignore[misc]
         yield opened
 
 

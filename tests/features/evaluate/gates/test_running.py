@@ -47,7 +47,7 @@ class House:
         self.lab = home
         self.services = Services()
         home.rooms.path.services = SimpleNamespace(purse=None)  # type: ignore[assignment,misc]
-        home.rooms.path.chat = {}  # type: ignore[assignment,misc]
+        home.rooms.path.chat = {}  # type: ignore[misc]
         self.judges = Judges(home.rooms)
         for each in (home.data, home.experiments, self.judges):
             self.services.add(each)
@@ -144,7 +144,7 @@ async def test_a_suite_with_attacks_gates_by_who_resists(house: House, tmp_path:
         return [next((word for word in words if word in generation.messages[0].content), "Two.")]
 
     house.lab.home.serve("weak", obeys)
-    house.lab.home.registry.add(Served("guarded", "application", Guarded()))  # type: ignore[arg-type]
+    house.lab.home.registry.add(Served("guarded", "application", Guarded()))
     found = await house.gate("dataset:suite", "weak", "good", scorer="resists")
     assert found.outcome.verdict == "worse"
     assert found.outcome.means == {"candidate": 0.0, "incumbent": 1.0}
@@ -230,9 +230,9 @@ def test_the_same_gate_in_a_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
             yield home.rooms, house.services
 
     monkeypatch.setattr(gates, "_opened", opened)
-    told = {"settings": Settings(home=tmp_path)}
-    assert_gate("dataset:sums", candidate="good", incumbent="good", scorer="contains", margin=0.5, **told)
+    told = Settings(home=tmp_path)
+    assert_gate("dataset:sums", candidate="good", incumbent="good", scorer="contains", margin=0.5, settings=told)
     with pytest.raises(AssertionError, match=r"bad is worse than good"):
-        assert_gate("dataset:sums", candidate="bad", incumbent="good", scorer="contains", **told)
+        assert_gate("dataset:sums", candidate="bad", incumbent="good", scorer="contains", settings=told)
     with pytest.raises(Conflict, match="published no figures"):
-        assert_gate("dataset:sums", candidate="bad", incumbent="good", scorer=JUDGED, **told)
+        assert_gate("dataset:sums", candidate="bad", incumbent="good", scorer=JUDGED, settings=told)

@@ -83,7 +83,7 @@ async def run(
         if rating is None:
             assert opened is not None
             rating = await scores.scored(wish.scorer, opened)
-        unasked = {}
+        unasked: dict[str, int] = {}
         if stored:
             assert opened is not None
             found, unasked = _usable(await cases.of_data_set(wish.file, opened), wish)
