@@ -191,6 +191,14 @@ def _figures(found: Mapping[int, Mapping[str, Any]], ner: str) -> dict[str, Figu
             round(growth, 3), "x", "lower", 1.3, 1.1, f"sizes {', '.join(map(str, sorted(found)))}: linear is 1"
         ),
     }
+    for events, one in sorted(found.items()) if len(found) > 1 else ():
+        against = f"a home of {one['events']:,} events"
+        made[f"most memory, with children, size {events}"] = Figure(
+            round(one["memory_mb"]), "MB", "lower", 2048, 1024, against
+        )
+        made[f"CPU an event, sync and all steps, size {events}"] = Figure(
+            round(each[events]), "us", "lower", against=against
+        )
     for kind, count in last["found"]["present"].items():
         if count:
             hidden = last["found"]["hidden"][kind]
