@@ -64,6 +64,6 @@ it("a plan that somebody else decided meanwhile is read again", async () => {
   serve({ "POST /v1/content/articles/art_1/approve": () => ((kept = { ...ARTICLE, status: "denied" }), refusal(409, "the plan does not wait for approval")) });
   show(<><ContentPage /><Toaster /></>);
   fireEvent.click(await screen.findByRole("button", { name: "Approve" }));
-  await screen.findByText("the plan does not wait for approval");
+  await screen.findByText("The plan does not wait for approval.");
   await screen.findByText("The plan was denied, and nothing was researched.");
 });

@@ -62,7 +62,7 @@ it("what the server refuses is said, and the dialog stays", async () => {
   const dialog = within(screen.getByRole("dialog"));
   fireEvent.change(dialog.getByLabelText("Collection"), { target: { value: "handbook" } });
   fireEvent.click(dialog.getByRole("button", { name: "Publish" }));
-  await screen.findByText("publishing needs the scope ingest");
+  await screen.findByText("Publishing needs the scope ingest.");
   screen.getByRole("dialog");
 });
 
