@@ -185,9 +185,13 @@ class Lake(OrderedExports):
 
     async def _ready_samples(self, tenant: str, build: Build, groups: frozenset[str] | None) -> list[Sample]:
         rows = await self.lineage.ready(tenant, build.id, build.report.get("ready_samples", ()), groups)
-        names = ("answer_id", "trace_id", "at", "question", "answer")
         return [
-            Sample(*(row[name] for name in names), "", row["verdict"], row["edited"])
+            Sample(
+                *(row["answer_id"], row["trace_id"], row["at"], row["question"], row["answer"]),
+                "",
+                row["verdict"],
+                row["edited"],
+            )
             for row in sorted(rows, key=lambda row: str(row["answer_id"]))
         ]
 
