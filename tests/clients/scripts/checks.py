@@ -11,10 +11,13 @@ import importlib.metadata
 import inspect
 import json
 import os
+import subprocess
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 URL = os.environ.get("CLIENTS_URL", "http://127.0.0.1:8000")
@@ -43,6 +46,20 @@ class Refused(Exception):
 
 class Skipped(Exception):
     """The check needs what this machine does not have."""
+
+
+def imported(log: str | os.PathLike[str]) -> list[dict[str, Any]]:
+    """The experiments that `mainspring eval import-log` makes of a log, in a home of their own."""
+    root = Path(__file__).resolve().parents[3]
+    command = [str(root / ".venv/bin/python"), "-m", "mainspring", "eval", "import-log", os.fspath(log), "--json"]
+    with tempfile.TemporaryDirectory() as home:
+        # Nothing of the client's environment may be found instead.
+        environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        environment["MAINSPRING_HOME"] = home
+        ran = subprocess.run(command, env=environment, cwd=home, capture_output=True, text=True, timeout=300)
+    assert ran.returncode == 0, ran.stderr[-600:]
+    found: list[dict[str, Any]] = json.loads(ran.stdout)["data"]["experiments"]
+    return found
 
 
 def check(name: str, variants: Mapping[str, Any] | None = None) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -3,7 +3,7 @@
 import os
 import tempfile
 
-from checks import BASE, KEY, SCRIPTED, SMALL, check, run
+from checks import BASE, KEY, SCRIPTED, SMALL, check, imported, run
 
 os.environ |= {"MAINSPRING_BASE_URL": BASE, "MAINSPRING_API_KEY": KEY, "INSPECT_LOG_DIR": tempfile.mkdtemp()}
 
@@ -56,6 +56,8 @@ def _():
     # The log is an archive that is read again.
     read = read_eval_log(log.location)
     assert all(each.output.usage.output_tokens for each in read.samples)
+    (kept,) = imported(log.location)
+    assert (kept["samples"], kept["left_out"]) == (2, {})
 
 
 @check("eval.log_probabilities")

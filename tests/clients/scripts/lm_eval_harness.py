@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from checks import BASE, KEY, SCRIPTED, SMALL, check, run
+from checks import BASE, KEY, SCRIPTED, SMALL, check, imported, run
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "src"))
 PLACE = Path(tempfile.mkdtemp())
@@ -53,6 +53,9 @@ def evaluated(task, kind, *more, module="lm_eval", **arguments):
     assert ran.returncode == 0, ran.stderr[-600:]
     (results,) = out.rglob("results_*.json")
     (samples,) = out.rglob("samples_*.jsonl")
+    # What it wrote becomes an experiment.
+    (kept,) = imported(out)
+    assert (kept["samples"], kept["left_out"]) == (len(ROWS), {})
     lines = [json.loads(line) for line in samples.read_text().splitlines()]
     return json.loads(results.read_text())["results"][task], lines
 

@@ -6,9 +6,12 @@ import asyncio
 import gzip
 import json
 from collections.abc import AsyncIterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import pytest_asyncio
 import sqlalchemy as sa
@@ -80,6 +83,38 @@ async def test_importing_again_adds_nothing(opened: Stores, tmp_path: Path) -> N
     }
     again = await brought(opened, path, "langfuse")
     assert (again.counts["events"], again.counts["known"], await counted(opened)) == (0, 8, 8)
+
+
+def parquet(path: Path, *found: dict[str, Any]) -> Path:
+    """Records as bulk exports write them: a column a field, objects and lists as JSON, times as times."""
+    columns: dict[str, list[Any]] = {name: [] for each in found for name in each}
+    for each in found:
+        for name, cells in columns.items():
+            value = each.get(name)
+            if isinstance(value, dict | list):
+                value = json.dumps(value)
+            elif name.endswith("_time") and isinstance(value, str):
+                value = datetime.fromisoformat(value)
+            cells.append(value)
+    pq.write_table(pa.table(columns), path)
+    return path
+
+
+async def test_parquet_is_read_as_the_same_records(opened: Stores, tmp_path: Path) -> None:
+    runs = [each for each in records.LANGSMITH if "run_type" in each]
+    first = await brought(opened, lines(tmp_path / "a.jsonl", *runs), "langsmith")
+    assert first.counts["events"] > 1
+    again = await brought(opened, parquet(tmp_path / "a.parquet", *runs), "langsmith")
+    assert (again.counts["events"], again.counts["known"], again.counts["faulty"]) == (0, first.counts["events"], 0)
+    kept = list(read_records(tmp_path / "a.parquet", SETTINGS, 1))
+    assert [number for number, _ in kept] == list(range(2, len(runs) + 1))
+    small = ImportsSettings(max_bytes=100)
+    with pytest.raises(TooLarge):
+        list(read_records(tmp_path / "a.parquet", small))
+    whole = (tmp_path / "a.parquet").read_bytes()
+    (tmp_path / "cut.parquet").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InvalidRequest, match="damaged"):
+        list(read_records(tmp_path / "cut.parquet", SETTINGS))
 
 
 async def test_an_imported_answer_has_a_trace_of_its_own_time_and_is_found_by_its_question(

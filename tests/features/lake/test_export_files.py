@@ -211,3 +211,24 @@ def test_files_for_openai_pass_the_checks_that_it_documents() -> None:
         count("example_missing_assistant_message", row["messages"][-1]["role"] != "assistant")
     assert len(errors) == 8
     assert not any(errors.values()), errors
+
+
+@pytest.mark.torch
+def test_sets_for_trl_are_read_by_its_own_library(tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets", reason="it reads sets for trainers: pip install 'mainspring[train]'")
+    trl = pytest.importorskip("trl.data_utils", reason="it reads sets for trainers: pip install 'mainspring[train]'")
+    talk = [interaction(f"a{number}", f"Say {number}.", f"Said {number}.") for number in range(6)]
+    edits = [interaction(f"e{number}", f"Say {number}.", "Bad.", edited=f"Good {number}.") for number in range(6)]
+    thumbs = [interaction(f"t{number}", f"Say {number}.", "So.", thumb="up") for number in range(6)]
+    columns = {
+        "sft": (talk, {"messages"}),
+        "preference": (edits, {"prompt", "chosen", "rejected"}),
+        "thumbs": (thumbs, {"prompt", "completion", "label"}),
+    }
+    for kind, (rows, wanted) in columns.items():
+        path = tmp_path / f"{kind}.jsonl"
+        path.write_bytes(made(rows, kind, shares=Shares(1, 0, 0)).files["train.jsonl"])
+        found = datasets.load_dataset("json", data_files=str(path), split="train", cache_dir=str(tmp_path / "cache"))
+        assert found.num_rows == len(rows), kind
+        assert wanted <= set(found.column_names), kind
+        assert trl.is_conversational(found[0]), kind

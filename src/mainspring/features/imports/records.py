@@ -1,10 +1,13 @@
-"""The records of a file: JSON Lines, one JSON list, or one object with a list, each perhaps packed by gzip."""
+"""The records of a file: JSON Lines, one JSON list, or one object with a list, each perhaps packed by gzip; or rows of
+Parquet, as LangSmith's bulk exports and Langfuse's exports to a bucket are."""
 
 from __future__ import annotations
 
 import gzip
 import zlib
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -16,6 +19,7 @@ from mainspring.features.imports.settings import ImportsSettings
 
 MAX_LINE = 16 * 2**20
 _LOOK, _LINES = 2**16, 20
+_PARQUET, _BATCH = b"PAR1", 64
 _LISTS = ("data", "traces", "observations", "scores", "runs", "feedback", "completions", "rows")
 Numbered = tuple[int, Record | BadRecord]
 
@@ -34,20 +38,58 @@ def records(path: Path, settings: ImportsSettings, after: int = 0) -> Iterator[N
 def _records(path: Path, settings: ImportsSettings, after: int) -> Iterator[Numbered]:
     with _opened(path) as file:
         start = file.read(_LOOK).lstrip()
+    if start.startswith(_PARQUET):
+        yield from _behind(enumerate(_rows(path, settings), 1), settings, after)
+        return
     with _opened(path) as file:
         if start.startswith(b"[") or not _is_lines(start):
-            found: Iterator[Numbered] = enumerate(_of_whole(file, settings), 1)
+            yield from _behind(enumerate(_of_whole(file, settings), 1), settings, after)
         else:
-            found = _lines(file, settings)
-        for number, record in found:
-            if number > settings.max_records:
-                raise TooLarge(
-                    f"the file has more than {settings.max_records} records",
-                    remedy="Split it, or raise imports.max_records",
-                    param="file",
-                )
-            if number > after:
-                yield number, record
+            yield from _behind(_lines(file, settings), settings, after)
+
+
+def _behind(found: Iterator[Numbered], settings: ImportsSettings, after: int) -> Iterator[Numbered]:
+    for number, record in found:
+        if number > settings.max_records:
+            raise TooLarge(
+                f"the file has more than {settings.max_records} records",
+                remedy="Split it, or raise imports.max_records",
+                param="file",
+            )
+        if number > after:
+            yield number, record
+
+
+def _rows(path: Path, settings: ImportsSettings) -> Iterator[Record]:
+    """The rows of a Parquet file, without empty cells."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            groups = file.metadata.num_row_groups
+            _check(sum(file.metadata.row_group(at).total_byte_size for at in range(groups)), settings)
+            for batch in file.iter_batches(_BATCH):
+                for row in batch.to_pylist():
+                    yield {name: _cell(value) for name, value in row.items() if value is not None}
+    except (pa.ArrowException, UnicodeDecodeError) as error:
+        raise InvalidRequest(f"the file is damaged ({type(error).__name__})", param="file") from None
+
+
+def _cell(value: Any) -> Any:
+    """A value as JSON has it. Both exporters write objects and lists as JSON in a text."""
+    if isinstance(value, datetime):
+        return (value if value.tzinfo else value.replace(tzinfo=UTC)).isoformat()
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    if isinstance(value, str) and value[:1] in ("{", "["):
+        try:
+            return orjson.loads(value)
+        except orjson.JSONDecodeError:
+            return value
+    return value
 
 
 def _opened(path: Path) -> IO[bytes]:

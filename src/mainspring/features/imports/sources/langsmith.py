@@ -1,4 +1,5 @@
-"""LangSmith: runs and feedback, as its API returns them and bulk exports write them (fields of ``langsmith.schemas``).
+"""LangSmith: runs and feedback, as its API returns them, and as bulk exports write them in Parquet (fields of
+``langsmith.schemas``).
 
 The root run of a trace is its answer, and its runs of type ``llm`` are calls. Feedback is a record of its own, or is
 among ``feedback`` of a run.
