@@ -7,7 +7,8 @@ typo in each question (``_mistyped.py``), read as typed and as what was meant. A
 accepted one as whole words. Sums are asked of both. Harmful requests are those of AdvBench, HarmBench and Do-Not-Answer
 that nothing was fitted on, safe ones are XSTest's: refused by the guards, declined by the model in its own words (found
 by its phrases), or answered. The time to the first words is wall time of the bare model and of the assistant in turns,
-question by question; only their ratio is reported. Intervals are Wilson's. ``--keep`` makes it go on where it ended.
+question by question: their ratio is reported, and seconds, which say as much of the machine as of the code. Intervals
+are Wilson's. ``--keep`` makes it go on where it ended.
 Writes ``benchmarks/results/assistant.json``.
 """
 
@@ -42,6 +43,8 @@ from mainspring.serving.ring.registry import Served
 from mainspring.system import System
 
 WORDS, SAFETY, FIRST = 32, 12, 12
+FIRST_S = 2.0
+"""The guide's budget to the first words, in the median."""
 REFUSING = "refusing"
 """An assistant whose check of answers refuses, so that their first words wait for it."""
 _DECLINES = re.compile(
@@ -194,6 +197,12 @@ def figures_of(kept: dict[str, dict[str, Any]]) -> dict[str, Figure]:
         if ratios:
             figures[f"first words, {way}, against the bare model"] = Figure(
                 statistics.median(ratios), "x", "lower", against=f"median of {len(ratios)} pairs"
+            )
+        waits = [one["first"] for one in of("first", way) if one["first"]]
+        if waits:
+            told = f"median of {len(waits)}, {min(waits):.1f} to {max(waits):.1f}; a quiet machine is asked for"
+            figures[f"first words, {way}: p50"] = Figure(
+                statistics.median(waits), "s", "lower", FIRST_S if way == "assistant" else None, against=told
             )
     return figures
 

@@ -42,6 +42,7 @@ from mainspring.features.experiments.shapes import places_body
 from mainspring.features.experiments.spec import Candidate, Spec, WantedScorer
 from mainspring.features.experiments.store.results import Result, answered_body
 from mainspring.features.experiments.tables import experiment_results, experiments
+from mainspring.features.experiments.work.calibrated import Truth
 from mainspring.features.experiments.work.report import report as made_report
 from mainspring.stores.sql import rows
 
@@ -149,7 +150,7 @@ async def measured(count: int, folder: Path) -> dict[str, float]:
         # The highest mark so far is that of the filling: what comes on top of it is told, and what is in use now.
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
         before, cpu = resident_mb(), time.process_time()
-        made = await made_report(service.results, WHO.tenant, "exp_x", spec)
+        made = await made_report(service.results, WHO.tenant, "exp_x", spec, Truth())
         found["compare_mb"], found["compare_cpu_s"] = resident_mb() - before, time.process_time() - cpu
         assert made["comparisons"][0]["difference"]["n"] == count
         one = sa.and_(experiments.c.tenant == WHO.tenant, experiments.c.id == "exp_x")
@@ -157,7 +158,7 @@ async def measured(count: int, folder: Path) -> dict[str, float]:
         await opened.database.write(lambda connection: connection.execute(done) and None)
         cpu, wall = time.process_time(), time.perf_counter()
         row = await service.results.get(WHO, "exp_x")
-        told = rows.dump(dict(await service.report(row)))
+        told = rows.dump(dict(await service.report(WHO, row)))
         places = await service.results.places(WHO.tenant, "exp_x", 11, count // 2)
         texts = rows.dump(places_body(places, ["a", "b"], {}))
         worst = made["comparisons"][0]["worst"][:10]

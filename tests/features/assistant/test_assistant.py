@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -201,12 +202,16 @@ async def test_a_name_that_is_taken_stays(tmp_path: Path, monkeypatch: pytest.Mo
         assert text_of(await ask(found, found.keys["red"], "2 + 2")) == "I was here before."
 
 
+def _named(name: str, _: Generation) -> list[str]:
+    return words(f"The {name} one.")
+
+
 async def test_without_a_model_of_its_own_the_router_chooses_who_answers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chat = {}
     for name in ("small", "large"):
-        engine = ScriptedEngine(lambda _, name=name: words(f"The {name} one."), context_window=100_000, templates=True)
+        engine = ScriptedEngine(partial(_named, name), context_window=100_000, templates=True)
         made = ModelResponder(engine, model_name=name, fingerprint=name)
         chat[name] = ChatModel(name, engine, made, False, "scripted")
     use_engines(monkeypatch, chat)

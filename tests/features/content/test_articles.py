@@ -263,7 +263,7 @@ async def test_only_trusted_sources_where_the_settings_say_so(tmp_path: Path, mo
     async with searches() as endpoint:
         endpoint.pages = WEB
         web = WebSearchSettings(kind="searxng", url=endpoint.url, trusted_domains=("trusted.example",))
-        trusted = {"only_trusted": True, "trusted_collections": ["bikes"], "web": True}
+        trusted: dict[str, Any] = {"only_trusted": True, "trusted_collections": ["bikes"], "web": True}
         async with bicycles(tmp_path, monkeypatch, web_search=web, **trusted) as (world, red):
             store = await world.store(red, "rumours", frozenset({"red"}))
             await attached(world, red, store, "rumours.md", "# Weight\n\nA bicycle frame of paper weighs ten grams.\n")

@@ -134,12 +134,12 @@ async def test_events_fade_with_their_age_by_a_fifth_at_most_and_facts_do_not(op
     found = await service.search("What did I visit?", caller(), Asking())
     assert [each.text for each in found] == ["I visited Rome", "I visited Lima"]
     kept = await service.store.all(ME, "")
-    aged = service._aged(np.ones(2), kept)
+    aged = service._aged(np.ones(2, np.float32), kept)
     assert [round(float(each), 3) for each in sorted(aged)] == [0.8, 1.0]
     half = dataclasses.replace(kept[0], at=now - 86_400)
-    assert float(service._aged(np.ones(1), [half])[0]) == pytest.approx(0.9, abs=1e-3)
+    assert float(service._aged(np.ones(1, np.float32), [half])[0]) == pytest.approx(0.9, abs=1e-3)
     lasting = [dataclasses.replace(each, kind=kind) for each in kept for kind in ("fact", "preference")]
-    assert service._aged(np.ones(4), lasting).tolist() == [1.0] * 4
+    assert service._aged(np.ones(4, np.float32), lasting).tolist() == [1.0] * 4
 
 
 async def test_refusal_deletes_what_was_known(opened: Stores) -> None:

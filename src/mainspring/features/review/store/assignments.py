@@ -49,8 +49,14 @@ class Assignments:
                     "others have all places of this item", remedy="Unassign one, or wait for its deadline", param="to"
                 )
             if label is None:
-                values = {"tenant": queue.tenant, "id": ids.new("label_"), "queue_id": queue.id, "item_id": item_id}
-                values |= {"answer_id": item.answer_id, "by": to, "state": ASSIGNED, "version": queue.version}
+                values: dict[str, Any] = {"tenant": queue.tenant, "id": ids.new("label_"), "queue_id": queue.id}
+                values |= {
+                    "item_id": item_id,
+                    "answer_id": item.answer_id,
+                    "by": to,
+                    "state": ASSIGNED,
+                    "version": queue.version,
+                }
                 connection.execute(sa.insert(labels).values(**values, lease_until=until, taken_at=now))
                 return until
             # Who holds it goes on with it.
