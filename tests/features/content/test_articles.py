@@ -248,15 +248,40 @@ async def test_what_is_erased_takes_articles_and_research_along(
 
 
 WEB = [
-    ("Frames", "https://trusted.example/frames", "A bicycle frame of titanium weighs about 1400 grams."),
-    ("Frames", "https://stranger.example/frames", "A bicycle frame of bamboo weighs about 2300 grams."),
+    ("Forks", "https://trusted.example/forks", "The suspension fork was invented by Paul Turner in the year 1989."),
+    ("Forks", "https://stranger.example/forks", "The suspension fork was invented by nobody else in the year 1891."),
 ]
-WEIGHT = "What does a bicycle frame weigh?"
+FORK = "Who invented the suspension fork?"
 
 
 def origins(found: dict[str, Any]) -> set[str]:
     """The addresses and names of the sources of an article."""
     return {each["url"] or each["title"] for each in found["content"]["article"]["sources"]}
+
+
+async def test_pages_of_the_web_are_sources_where_the_brief_wants_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with searches() as endpoint:
+        endpoint.pages = WEB
+        web = WebSearchSettings(kind="searxng", url=endpoint.url, trusted_domains=("trusted.example",))
+        async with bicycles(tmp_path, monkeypatch, web_search=web) as (world, red):
+            without = await written(world, red, questions=[FORK])
+            assert endpoint.asked == []
+            assert not origins(without) & {url for _, url, _ in WEB}
+            found = await written(world, red, questions=[FORK], web=True)
+            assert origins(found) >= {url for _, url, _ in WEB}
+            article = found["content"]["article"]
+            for each in article["evidence"]:
+                source = article["sources"][each["source"] - 1]
+                if not source["url"]:
+                    continue
+                page = next(text for _, url, text in WEB if url == source["url"])
+                assert page[each["start"] : each["end"]] == each["quote"]
+            text = (await world.call(red, "GET", f"{ARTICLES}/{found['id']}/export")).text
+            assert "<https://trusted.example/forks>" in text
+            one = await written(world, red, questions=[FORK], web=True, domains=["stranger.example"])
+            assert origins(one) & {url for _, url, _ in WEB} == {WEB[1][1]}
 
 
 async def test_only_trusted_sources_where_the_settings_say_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -266,10 +291,11 @@ async def test_only_trusted_sources_where_the_settings_say_so(tmp_path: Path, mo
         trusted: dict[str, Any] = {"only_trusted": True, "trusted_collections": ["bikes"], "web": True}
         async with bicycles(tmp_path, monkeypatch, web_search=web, **trusted) as (world, red):
             store = await world.store(red, "rumours", frozenset({"red"}))
-            await attached(world, red, store, "rumours.md", "# Weight\n\nA bicycle frame of paper weighs ten grams.\n")
-            brief = {"topic": "bicycle frames", "questions": [WEIGHT], "collections": ["rumours"]}
+            rumour = "# Forks\n\nThe suspension fork was invented by a baker in the year 1777.\n"
+            await attached(world, red, store, "rumours.md", rumour)
+            brief = {"topic": "bicycle frames", "questions": [FORK], "collections": ["rumours"]}
             refused = await world.call(red, "POST", ARTICLES, brief)
             assert (refused.status_code, refused.json()["error"]["param"]) == (400, "collections")
             assert "rumours is not a trusted source" in refused.json()["error"]["message"]
-            found = await written(world, red, questions=[WEIGHT], collections=[])
-            assert "frames.md" in origins(found) <= {"frames.md", WEB[0][1]}
+            found = await written(world, red, questions=[FORK], collections=[])
+            assert origins(found) & {url for _, url, _ in WEB} == {WEB[0][1]}
