@@ -17,9 +17,12 @@ describe("a case", () => {
     serve({ ...ME, "GET /v1/desk/cases/CS-1/events": events("case", VIEW), "POST /v1/desk/cases/CS-1/messages": {} });
     show(<CaseView number="CS-1" />);
     await screen.findByText("It is broken.");
-    fireEvent.keyDown(document.body, { key: "1" });
     const answer = screen.getByRole<HTMLTextAreaElement>("textbox", { name: "Answer" });
-    await waitFor(() => expect(answer.value).toBe("A new lamp is on its way."));
+    // Keys count once it is known who is here.
+    await waitFor(() => {
+      fireEvent.keyDown(document.body, { key: "1" });
+      expect(answer.value).toBe("A new lamp is on its way.");
+    });
     fireEvent.change(answer, { target: { value: "A new lamp is on its way, Ann." } });
     fireEvent.keyDown(answer, { key: "Enter", ctrlKey: true });
     await waitFor(() => expect(posts()).toEqual([expect.objectContaining({ path: "/v1/desk/cases/CS-1/messages", body: { text: "A new lamp is on its way, Ann.", note: false, suggestion: "suggest_1" } })]));
