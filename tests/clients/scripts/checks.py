@@ -11,6 +11,7 @@ import importlib.metadata
 import inspect
 import json
 import os
+import pwd
 import subprocess
 import sys
 import tempfile
@@ -53,9 +54,8 @@ def imported(log: str | os.PathLike[str]) -> list[dict[str, Any]]:
     root = Path(__file__).resolve().parents[3]
     command = [str(root / ".venv/bin/python"), "-m", "mainspring", "eval", "import-log", os.fspath(log), "--json"]
     with tempfile.TemporaryDirectory() as home:
-        # Nothing of the client's environment may be found instead.
-        environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-        environment["MAINSPRING_HOME"] = home
+        # Nothing of the client's environment may be found instead, which has a home of its own.
+        environment = {"PATH": os.environ["PATH"], "HOME": pwd.getpwuid(os.getuid()).pw_dir, "MAINSPRING_HOME": home}
         ran = subprocess.run(command, env=environment, cwd=home, capture_output=True, text=True, timeout=300)
     assert ran.returncode == 0, ran.stderr[-600:]
     found: list[dict[str, Any]] = json.loads(ran.stdout)["data"]["experiments"]
