@@ -87,6 +87,13 @@ def test_another_span_changes_the_trace_alone() -> None:
     assert all(getattr(below, name) is getattr(context, name) for name in STATES)
 
 
+def test_another_allowance_changes_the_spending_alone() -> None:
+    context, allowance = full(), Allowance(7)
+    apart = context.spending(allowance)
+    assert said(apart, "allowance") == said(context, "allowance")
+    assert apart.allowance is allowance
+
+
 def test_an_inner_call_is_a_level_deeper_and_shares_the_states() -> None:
     context = full()
     inner = context.nested()

@@ -1,5 +1,6 @@
 import json
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from mainspring.agents.tools.base import BaseTool, ToolPolicy, ToolResult
@@ -77,7 +78,7 @@ async def judged(
     **state: Any,
 ) -> tuple[Verdict, dict[str, Any]]:
     effects = Effects(provenance, state, messages[0].content)
-    (verdict,) = await effects.judged([call], messages, TOOLS, model, policy)
+    (verdict,) = await effects.judged([call], lambda: messages, TOOLS, model, policy)
     return verdict, state
 
 
@@ -146,7 +147,7 @@ async def test_a_confirmed_call_is_made_once_and_only_as_it_was_shown() -> None:
     assert effects.confirmed == ("refund", {"order_id": "ORD-2"})
     other, same, again = (wanted(REFUND, order_id=each) for each in ("ORD-3", "ORD-2", "ORD-2"))
     for call, made in ((other, False), (same, True), (again, False)):
-        (verdict,) = await effects.judged([call], messages, TOOLS, Model(), "refuse")
+        (verdict,) = await effects.judged([call], lambda: messages, TOOLS, Model(), "refuse")
         assert (verdict.result is None) == made
     assert Effects(provenance, {PROPOSED: proposed}, "No").confirmed is None
 
@@ -157,7 +158,9 @@ async def test_what_a_user_does_not_confirm_is_not_asked_again() -> None:
         provenance, messages = run_of("no, what about ORD-1?")
         effects = Effects(provenance, state, messages[0].content)
         order = "ORD-666" if number < 2 else f"ORD-{number}"
-        (verdict,) = await effects.judged([wanted(REFUND, order_id=order)], messages, TOOLS, Model(), "confirm")
+        (verdict,) = await effects.judged(
+            [wanted(REFUND, order_id=order)], partial(list, messages), TOOLS, Model(), "confirm"
+        )
         assert verdict.result is not None
         # The second is the first again; after three that were not wanted there are no more questions.
         assert verdict.result.final == (number in (0, 2, 3))
@@ -168,7 +171,7 @@ async def test_two_intended_calls_stay_two_and_one_is_not_made_twice() -> None:
     model = Model(("refund", {"order_id": "ORD-1"}), ("refund", {"order_id": "ORD-2"}))
     effects = Effects(provenance, {})
     calls = [wanted(REFUND, order_id=each) for each in ("ORD-2", "ORD-1", "ORD-1")]
-    verdicts = await effects.judged(calls, messages, TOOLS, model, "refuse")
+    verdicts = await effects.judged(calls, lambda: messages, TOOLS, model, "refuse")
     assert [each.result is None for each in verdicts] == [True, True, False]
     assert len(model.asked) == 1
 

@@ -37,4 +37,4 @@ for _each in dataclasses.fields(Allowance):
 def counted(context: Context) -> tuple[Context, CallAllowance]:
     """``context`` for one call of a tool, and what that call spends."""
     allowance = CallAllowance(context.allowance)
-    return dataclasses.replace(context, allowance=allowance), allowance
+    return context.spending(allowance), allowance

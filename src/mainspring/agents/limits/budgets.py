@@ -87,13 +87,15 @@ class Budget:
         return False
 
     def _check(self) -> None:
-        limits, used = self._limits, self._used + self._tools
+        limits = self._limits
         if self._steps <= 0:
             raise self._reached("steps", f"{limits.steps} steps were taken")
-        if limits.tokens is not None and used.total_tokens >= limits.tokens:
-            raise self._reached("tokens", f"{used.total_tokens} tokens were used")
-        if limits.money_nanousd is not None and used.cost_nanousd >= limits.money_nanousd:
-            raise self._reached("money", f"${used.cost_nanousd / 1e9:.4f} were spent")
+        tokens = self._used.total_tokens + self._tools.total_tokens
+        if limits.tokens is not None and tokens >= limits.tokens:
+            raise self._reached("tokens", f"{tokens} tokens were used")
+        spent = self._used.cost_nanousd + self._tools.cost_nanousd
+        if limits.money_nanousd is not None and spent >= limits.money_nanousd:
+            raise self._reached("money", f"${spent / 1e9:.4f} were spent")
         if time.monotonic() >= self.deadline:
             raise self._reached("time", f"{limits.wall_s:g} seconds have passed")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterator, Mapping, MutableMapping, Sequence, Set
+from collections.abc import Callable, Coroutine, Iterator, Mapping, MutableMapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -88,9 +88,9 @@ class Acting:
         self._decide = decide
 
     async def calls(
-        self, calls: Sequence[ToolCall], asked: Sequence[Message], sure: Set[str] = frozenset()
+        self, calls: Sequence[ToolCall], asked: Callable[[], Sequence[Message]], sure: Set[str] = frozenset()
     ) -> list[Acted]:
-        """The outcomes, in the order of the calls. ``asked`` are the messages that the model answered with them,
+        """The outcomes, in the order of the calls. ``asked`` gives the messages that the model answered with them,
         ``sure`` the ids of those to which no stranger's text can have led.
 
         Raises ``Waiting`` for the first that waits for a person, once the others are done, and ``LimitReached``.
@@ -102,7 +102,8 @@ class Acting:
         for each in found:
             self._shown.call(self._agent.name, self._agent.visible, each.call.id, each.call.name, each.call.arguments)
             self._check(each)
-        if self._run.effects is not None:
+        acts = any(each.tool is not None and each.tool.policy.acts for each in found)
+        if acts and self._run.effects is not None:
             await self._judge([each for each in found if each.call.id not in sure], asked)
         open_ones = [each for each in found if each.result is None]
         if len(open_ones) == 1:
@@ -145,7 +146,7 @@ class Acting:
                 return f"{name} can be called only after {missing[0]} has succeeded. Call {missing[0]} first."
         return ""
 
-    async def _judge(self, found: Sequence[Acted], asked: Sequence[Message]) -> None:
+    async def _judge(self, found: Sequence[Acted], asked: Callable[[], Sequence[Message]]) -> None:
         """Whether calls with effects may be made after a stranger's text was read."""
         effects = self._run.effects
         assert effects is not None
@@ -236,7 +237,8 @@ class Acting:
             bool(found.get("final")),
         )
         acted.changes = found.get("state") or {}
-        self._budget.add_tool(Usage(*found.get("usage") or ()))
+        if used := found.get("usage"):
+            self._budget.add_tool(Usage(*used))
 
     def _settle(self, acted: Acted) -> None:
         """Take the outcome in: what the model is told, and what the run knows then."""

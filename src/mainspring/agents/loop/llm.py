@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from mainspring.agents.agent import LlmAgent
@@ -105,9 +106,9 @@ class _Turns:
             if not own:
                 return Outcome(reply.text, "tool_calls", calls=tuple(reply.calls), trail=self.trail())
             # A client performs its calls once this answer has ended, so its tools are called on their own.
-            asked = self._trusted_view() if self._run.effects is not None else ()
+            asked = len(self._messages)
             self._messages.append(Message("assistant", reply.text, tool_calls=tuple(reply.calls)))
-            acted = await self._acting.calls(own, asked, self._sure)
+            acted = await self._acting.calls(own, partial(self._trusted_view, asked), self._sure)
             self._told(reply.calls, acted)
             self._results += [each.outcome for each in acted]
             if (ended := self._ended(acted, reply)) is not None:
@@ -241,12 +242,13 @@ class _Turns:
     def _say(self, text: Text) -> None:
         self._shown.text(self._agent.name, text)
 
-    def _trusted_view(self) -> list[Message]:
-        """The conversation under an instruction that holds no value of the state which is a stranger's text."""
+    def _trusted_view(self, first: int | None = None) -> list[Message]:
+        """The conversation, or its ``first`` messages, under an instruction that holds no value of the state which is
+        a stranger's text."""
         provenance = self._run.provenance
-        if provenance is None or not provenance.tainted:
-            return self._conversation("")
-        return self._conversation("", provenance.values(self._frame.state))
+        state = provenance.values(self._frame.state) if provenance is not None and provenance.tainted else None
+        seen = self._conversation("", state)
+        return seen if first is None else seen[: len(seen) - len(self._messages) + first]
 
     def _conversation(self, note: str, state: Mapping[str, Any] | None = None) -> list[Message]:
         said = rendered(self._agent.instruction, self._frame.state if state is None else state, self._agent.name)

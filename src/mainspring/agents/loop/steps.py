@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from mainspring.agents.errors import Waiting
-from mainspring.agents.history import History, Step
+from mainspring.agents.history import History, NoHistory, Step
 from mainspring.agents.limits.budgets import Budget
 from mainspring.agents.limits.repeats import Repeats
 from mainspring.agents.loop.event_target import EventTarget
@@ -260,12 +260,6 @@ async def ask(
     run: Run, request: ChatRequest, responder: Responder, path: str, budget: Budget, say: Callable[[Text], None] | None
 ) -> Reply:
     """The answer of a model, a step at ``path``. ``say`` gets its text as it comes; a recorded answer comes at once."""
-    asked: dict[str, Any] = {"messages": run.plain(request.messages)}
-    if request.tools:
-        asked["tools"] = [each.name for each in request.tools]
-        asked["tool_choice"] = request.tool_choice
-    if request.sampling.grammar is not None:
-        asked["grammar"] = request.sampling.grammar.source
     made: Reply | None = None
 
     async def perform(_: str) -> dict[str, Any]:
@@ -273,7 +267,7 @@ async def ask(
         made = await _read(run, request, responder, path, say)
         return made.plain()
 
-    found = await run.history.outcome(Step(path, "model", request.model, asked), perform)
+    found = await run.history.outcome(Step(path, "model", request.model, _asked(run, request)), perform)
     if made is None:
         made = Reply.of(found)
         if say is not None and made.text:
@@ -281,6 +275,19 @@ async def ask(
     run.citations.extend(made.citations)
     budget.add(made.usage)
     return made
+
+
+def _asked(run: Run, request: ChatRequest) -> dict[str, Any]:
+    """What tells this step from others; a run that keeps nothing needs nothing told apart."""
+    if isinstance(run.history, NoHistory):
+        return {}
+    asked: dict[str, Any] = {"messages": run.plain(request.messages)}
+    if request.tools:
+        asked["tools"] = [each.name for each in request.tools]
+        asked["tool_choice"] = request.tool_choice
+    if request.sampling.grammar is not None:
+        asked["grammar"] = request.sampling.grammar.source
+    return asked
 
 
 async def _read(

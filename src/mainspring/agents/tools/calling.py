@@ -8,7 +8,7 @@ A loop calls tools so, for all calls of one message of a model:
 
     checked = caller.check(tool, call.arguments, context)          # words for the model, if it is refused
     wanted = [RequestedCall(call, tool, checked.arguments), ...]
-    verdicts = await effects.judged(wanted, messages, tools, decide, policy)
+    verdicts = await effects.judged(wanted, lambda: messages, tools, decide, policy)
     ...                                                            # a verdict's result stands in place of a call
     provenance.called(call.id, verdict.arguments)
     result = await caller.perform(tool, verdict.arguments, tool_context)  # a step, after its approval if one is wanted

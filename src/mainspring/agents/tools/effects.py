@@ -96,19 +96,19 @@ class Effects:
     async def judged(
         self,
         wanted: Sequence[RequestedCall],
-        messages: Sequence[Message],
+        messages: Callable[[], Sequence[Message]],
         tools: Sequence[BaseTool],
         decide: Decide,
         policy: Untrusted = "confirm",
     ) -> list[Verdict]:
-        """A verdict for each of ``wanted``, the calls of one message of a model that was asked with ``messages`` and
-        ``tools``. ``messages`` do not include that message."""
+        """A verdict for each of ``wanted``, the calls of one message of a model that was asked with what ``messages``
+        gives, without that message, and ``tools``."""
         checked = self._provenance.tainted and policy != "allow"
         acting = [each for each in wanted if each.tool.policy.acts and checked and not self._taken(each)]
         if not acting:
             return [Verdict(each.arguments) for each in wanted]
         provenance = self._provenance
-        decided = list(await decide(provenance.masked(messages), provenance.declarations(tools)))
+        decided = list(await decide(provenance.masked(messages()), provenance.declarations(tools)))
         return [self._verdict(each, decided, policy) if each in acting else Verdict(each.arguments) for each in wanted]
 
     def _taken(self, wanted: RequestedCall) -> bool:

@@ -30,6 +30,8 @@ def facts(
 ) -> Any:
     """``value`` with a ``handle`` in place of each text that is no fact. ``known`` says whether a trusted text has the
     same words. ``own``: the names in objects are the schema's of our own tool, and no words of a stranger."""
+    if value is None or isinstance(value, bool | int | float):
+        return value
     return _Reading(schema, known, handle, own).seen(value, schema, 0)
 
 

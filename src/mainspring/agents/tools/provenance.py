@@ -157,6 +157,8 @@ class Provenance:
 
     def _cleared(self, value: Any) -> Any:
         """Arguments that a model wrote after it read untrusted text: each text in them that nobody trusted said."""
+        if isinstance(value, dict) and not any(isinstance(each, str | list | dict) for each in value.values()):
+            return value
         return facts(value, None, self._known, self._handle, own=True)
 
     def _known(self, text: str) -> bool:

@@ -287,6 +287,31 @@ class Context:
             elsewhere=self.elsewhere,
         )
 
+    def spending(self, allowance: Allowance) -> Context:
+        """The same context with another allowance."""
+        # Written out, as above: every call of a tool by an agent calls this.
+        return Context(
+            self.principal,
+            self.trace,
+            self.deadline,
+            self.priority,
+            allowance,
+            self.settlement,
+            self.privacy,
+            self.depth,
+            self.policy,
+            self.consent,
+            self.retention,
+            self.regions,
+            self.idempotency_key,
+            self.arms,
+            self.batch,
+            self.arrival,
+            self.replay,
+            self.routed,
+            self.elsewhere,
+        )
+
     def forked(self, **changes: Any) -> Context:
         """The context of shared work, with spending, facts and hidden values of its own."""
         return self.apart(self.allowance.fork(), self.settlement.fork(), **changes)

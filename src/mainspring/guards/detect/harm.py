@@ -131,15 +131,19 @@ _LEFT_ALONE = re.compile(
     r"what (?:happened|does it mean|is the (?:punishment|sentence|penalty|history|definition|difference)))|history of|"
     r"mosquito\w*|weeds?|ants?|cockroach\w*|rats?|mice|bacteria|germs|process(?:es)?|threads?)\b"
 )
-# A rule is tried only if one of these occurs.
-_MARKS = re.compile(
-    r"bomb|explos|molotov|napalm|agent|ricin|sarin|gas|anthrax|weapon|gun|silencer|grenade|ied|thermite|meth|heroin|cocaine|"
-    r"fentanyl|mdma|lsd|ghb|drug|kill|murder|poison|strangl|stab|shoot|assassin|tortur|rape|kidnap|abduct|behead|drown|"
-    r"suffocat|lynch|molest|groom|beat up|hurt|attack|stalk|blackmail|bull|terror|traffic|hitman|body|corpse|massacre|genocide|"
-    r"arson|incite|steal|shoplift|embezzl|pickpocket|rob |break into|launder|counterfeit|forge|fake|fraud|identity|evade|wire|"
-    r"clone|hack|into|promot|encourag|porn|hate speech|harm|smuggl|ransom|malware|keylog|spyware|trojan|botnet|rootkit|virus|worm|phish|malicious|ddos|denial|suicide|life|"
-    r"hang myself|slit|cut|starve|overdose|gut|butcher|slaughter|hunt|" + harm_foreign.MARKS
+# The rules are tried only if one of these occurs. Looking for each is quicker than one expression of them all.
+_MARKS = tuple(
+    (
+        "bomb|explos|molotov|napalm|agent|ricin|sarin|gas|anthrax|weapon|gun|silencer|grenade|thermite|heroin|cocaine|"
+        "fentanyl|mdma|lsd|ghb|drug|kill|murder|poison|strangl|stab|shoot|assassin|tortur|rape|kidnap|abduct|behead|drown|"
+        "suffocat|lynch|molest|groom|beat up|hurt|attack|stalk|blackmail|bull|terror|traffic|hitman|body|corpse|massacre|genocide|"
+        "arson|incite|steal|shoplift|embezzl|pickpocket|rob |break into|launder|counterfeit|forge|fake|fraud|identity|evade|wire|"
+        "clone|hack|into|promot|encourag|porn|hate speech|harm|smuggl|ransom|malware|keylog|spyware|trojan|botnet|rootkit|virus|worm|phish|malicious|ddos|denial|suicide|life|"
+        "hang myself|slit|starve|overdose|butcher|slaughter|hunt|" + harm_foreign.MARKS
+    ).split("|")
 )
+_WORDS = re.compile(r"\b(?:meth(?!od)|ied\b|cut|gut)")
+"""Marks that are parts of harmless words: method, applied, execute."""
 LONGEST = 4000
 """The number of characters that are read, half of them at either end: a request is usually first or last."""
 
@@ -154,7 +158,7 @@ def scan(text: str) -> list[Finding]:
         behind = [Finding(each.kind, each.start + tail, each.end + tail) for each in scan(text[tail:])]
         return [*scan(text[:half]), *behind]
     lower = text.lower().replace("\u2019", "'")
-    if len(lower) != len(text) or not _MARKS.search(lower):
+    if len(lower) != len(text) or not (any(mark in lower for mark in _MARKS) or _WORDS.search(lower)):
         return []
     found = []
     for kind, pattern in _COMPILED:

@@ -15,7 +15,8 @@ import re
 import unicodedata
 from array import array
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from typing import Any
 
 from mainspring.guards.detect.pii import Finding
 
@@ -260,6 +261,7 @@ _HEX = re.compile(r"(?<![0-9A-Za-z])(?:[0-9a-fA-F]{2}[ :]?){16,}(?![0-9A-Za-z])"
 # Ligatures of whole phrases, which no rule reads, would make a text eighteen times as long.
 _MOST_FOLDED = 4
 _BLANKS = re.compile(r"\t|  ")
+_RUN = re.compile(r"[ \t]+")
 
 
 def scan(text: str) -> list[Finding]:
@@ -297,9 +299,29 @@ def _hidden(text: str) -> Iterator[Finding]:
 
 def _unhide(text: str) -> tuple[str, Sequence[int] | None]:
     """``text`` as a reader would take it, and the original offset of each character (None: unchanged)."""
-    if text.isascii() and not _BLANKS.search(text):
-        return text, None
-    return _fold(text)
+    if not text.isascii():
+        return _fold(text)
+    # Code is full of runs of blanks, and character by character they are most of the time of a scan.
+    return (_RUN.sub(" ", text), _Folded(text)) if _BLANKS.search(text) else (text, None)
+
+
+class _Folded(Sequence[int]):
+    """The offsets of ``_fold``, worked out when there is a finding to place."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    @cached_property
+    def _offsets(self) -> Sequence[int]:
+        found = _fold(self._text)[1]
+        assert found is not None
+        return found
+
+    def __getitem__(self, position: Any) -> Any:
+        return self._offsets[position]
+
+    def __len__(self) -> int:
+        return len(self._offsets)
 
 
 def _fold(text: str) -> tuple[str, Sequence[int] | None]:

@@ -12,6 +12,7 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import PurePosixPath
 
 from mainspring.features.code.syntax.symbols import WORD, Outline, Symbol
@@ -130,10 +131,7 @@ class Catalogue:
         near = PurePosixPath(path).parent.parts if module.startswith(".") else ()
         fits = []
         for each in candidates:
-            pure = PurePosixPath(each)
-            own = (
-                (*pure.parent.parts, pure.stem) if pure.stem not in ("index", "__init__", "mod") else pure.parent.parts
-            )
+            own = _module_of(each)
             if own[-len(wanted) :] == wanted and (not near or own[: len(near[:1])] == near[:1]):
                 fits.append(each)
         return fits[:3] if len(parts) > 1 or near else [each for each in fits if len(fits) == 1]
@@ -190,6 +188,13 @@ def terms(text: str) -> Counter[str]:
         if len(parts) > 1:
             found.update(part.lower() for part in parts if len(part) > 2)
     return found
+
+
+@lru_cache(50_000)
+def _module_of(path: str) -> tuple[str, ...]:
+    """The parts of the name by which the file is imported: a package's is that of its folder."""
+    pure = PurePosixPath(path)
+    return pure.parent.parts if pure.stem in ("index", "__init__", "mod") else (*pure.parent.parts, pure.stem)
 
 
 def _stem(path: str) -> str:
