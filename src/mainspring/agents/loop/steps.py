@@ -260,6 +260,24 @@ async def ask(
     run: Run, request: ChatRequest, responder: Responder, path: str, budget: Budget, say: Callable[[Text], None] | None
 ) -> Reply:
     """The answer of a model, a step at ``path``. ``say`` gets its text as it comes; a recorded answer comes at once."""
+    if isinstance(run.history, NoHistory):
+        made = await _read(run, request, responder, path, say)
+    else:
+        made = await _recorded(run, request, responder, path, say)
+    run.citations.extend(made.citations)
+    budget.add(made.usage)
+    return made
+
+
+async def _recorded(
+    run: Run, request: ChatRequest, responder: Responder, path: str, say: Callable[[Text], None] | None
+) -> Reply:
+    asked: dict[str, Any] = {"messages": run.plain(request.messages)}
+    if request.tools:
+        asked["tools"] = [each.name for each in request.tools]
+        asked["tool_choice"] = request.tool_choice
+    if request.sampling.grammar is not None:
+        asked["grammar"] = request.sampling.grammar.source
     made: Reply | None = None
 
     async def perform(_: str) -> dict[str, Any]:
@@ -267,27 +285,12 @@ async def ask(
         made = await _read(run, request, responder, path, say)
         return made.plain()
 
-    found = await run.history.outcome(Step(path, "model", request.model, _asked(run, request)), perform)
+    found = await run.history.outcome(Step(path, "model", request.model, asked), perform)
     if made is None:
         made = Reply.of(found)
         if say is not None and made.text:
             say(Text(made.text))
-    run.citations.extend(made.citations)
-    budget.add(made.usage)
     return made
-
-
-def _asked(run: Run, request: ChatRequest) -> dict[str, Any]:
-    """What tells this step from others; a run that keeps nothing needs nothing told apart."""
-    if isinstance(run.history, NoHistory):
-        return {}
-    asked: dict[str, Any] = {"messages": run.plain(request.messages)}
-    if request.tools:
-        asked["tools"] = [each.name for each in request.tools]
-        asked["tool_choice"] = request.tool_choice
-    if request.sampling.grammar is not None:
-        asked["grammar"] = request.sampling.grammar.source
-    return asked
 
 
 async def _read(
