@@ -38,3 +38,32 @@ def test_what_would_be_another_reward_is_refused(grader: dict[str, Any]) -> None
     with pytest.raises(Unsupported, match="ieq") as caught:
         scorer_of(grader, recipes.find("grpo"))
     assert caught.value.param == "method.reinforcement.grader"
+
+
+def test_answers_are_compared_with_the_field_that_a_grader_names() -> None:
+    grader = {
+        "type": "string_check",
+        "operation": "ieq",
+        "input": "{{ sample.output_text }}",
+        "reference": "{{item.reference_answer}}",
+    }
+    found = scorer_of(grader, recipes.find("grpo"))
+    assert found == {"rewards": [{"name": "exact"}], "right": "reference_answer"}
+    assert recipes.find("grpo").options.model_validate(found).right == "reference_answer"  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"input": "{{sample.output_json.city}}"},
+        {"input": "{{item.question}}"},
+        {"reference": "Paris"},
+        {"reference": "{{item.a}} and {{item.b}}"},
+        {"reference": "{{item.a.b}}"},
+    ],
+)
+def test_templates_that_compare_anything_else_are_refused(more: dict[str, Any]) -> None:
+    grader = {"type": "string_check", "operation": "ieq", **more}
+    with pytest.raises(Unsupported) as caught:
+        scorer_of(grader, recipes.find("grpo"))
+    assert caught.value.param == f"method.reinforcement.grader.{next(iter(more))}"

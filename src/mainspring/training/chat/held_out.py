@@ -126,7 +126,8 @@ class HeldOut:
         self._scored = scorers is not None or bool(options.scorers)
         wanted = max(options.samples, options.tested if self._scored else 0)
         self.said: list[str] = []
-        self._asked: list[Question] = questions(work, "test", tuning.writer, wanted) if wanted else []
+        right = getattr(options, "right", "")
+        self._asked: list[Question] = questions(work, "test", tuning.writer, wanted, right) if wanted else []
 
     def before(self) -> Values:
         """The values of the base; they are kept, for a run that goes on."""

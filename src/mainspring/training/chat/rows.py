@@ -143,10 +143,13 @@ def grounded(question: str, documents: Sequence[str]) -> tuple[Message, ...]:
     return (Message("system", _GROUNDED), Message("user", f"{shown}\n\nQuestion: {question}"))
 
 
-def example(row: Mapping[str, Any], number: int, messages: Sequence[Message], answer: str = "") -> Example:
-    """What scorers read of a row: ``references`` (else the answer), ``passages``, ``refused`` and ``extra``."""
-    references = row.get("references", [answer] if answer else [])
-    references = [references] if isinstance(references, str) else references
+def example(
+    row: Mapping[str, Any], number: int, messages: Sequence[Message], answer: str = "", right: str = ""
+) -> Example:
+    """What scorers read of a row: ``references`` (else the answer), ``passages``, ``refused`` and ``extra``. ``right``
+    is the field that has the references instead."""
+    references = row[right] if right else row.get("references", [answer] if answer else [])
+    references = references if isinstance(references, list | tuple) else [references]
     extra = dict(row.get("extra") or {})
     if "schema" in row:
         extra["schema"] = row["schema"]
@@ -174,23 +177,39 @@ def conversations(work: Work, side: Side, writer: Writer, turns: str = "last") -
     return [writer.told(conversation(row, where), turns) for where, _, row in numbered(work, side)]
 
 
-def questions(work: Work, side: Side, writer: Writer, most: int | None = None) -> list[Question]:
-    """The rows of a side as prompts: ``prompt`` alone, or a conversation without its last answer, which is a right
-    one."""
+def questions(work: Work, side: Side, writer: Writer, most: int | None = None, right: str = "") -> list[Question]:
+    """The rows of a side as prompts: ``prompt`` alone, messages that end with the user, or a conversation without its
+    last answer, which is a right one. ``right`` is a field that has right answers instead. Raises ``InvalidRequest``
+    naming a row without it."""
     found: list[Question] = []
     for where, number, row in numbered(work, side):
         if most is not None and len(found) == most:
             break
-        if "prompt" in row and "messages" not in row and ("label" in row or "completion" not in row):
-            prompt = row["prompt"]
-            before = (Message("user", prompt),) if isinstance(prompt, str) else parsed(prompt, where)
-            found.append(Question(writer.prompt(before), "", example(row, number, before)))
+        if right and row.get(right) in (None, "", []):
+            raise InvalidRequest(
+                f"{where}: the row has no {right}, which the grader compares with",
+                remedy="Give each row that field",
+                param=where,
+            )
+        if (before := _asked(row, where)) is not None:
+            found.append(Question(writer.prompt(before), "", example(row, number, before, right=right)))
             continue
         messages = conversation(row, where)
         answer = messages[-1].content
-        known = example(row, number, messages[:-1], answer)
+        known = example(row, number, messages[:-1], answer, right)
         found.append(Question(writer.prompt(messages[:-1]), writer.ended(answer), known))
     return found
+
+
+def _asked(row: Mapping[str, Any], where: str) -> tuple[Message, ...] | None:
+    """The messages of a row that has no answer; None: it has one."""
+    if "messages" in row:
+        messages = parsed(row["messages"], where)
+        return messages if messages[-1].role in ("user", "tool") else None
+    if "prompt" in row and ("label" in row or "completion" not in row):
+        prompt = row["prompt"]
+        return (Message("user", prompt),) if isinstance(prompt, str) else parsed(prompt, where)
+    return None
 
 
 def enough(rows: Sequence[Any] | int, least: int, what: str = "rows in train") -> None:

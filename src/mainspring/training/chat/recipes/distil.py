@@ -26,7 +26,7 @@ from mainspring.training.chat.options import DistilOptions
 from mainspring.training.chat.recipes import sft
 from mainspring.training.chat.rows import LearnedText, Question
 from mainspring.training.chat.tuning import Tuning
-from mainspring.training.recipe import Interrupted, Made, Work
+from mainspring.training.recipe import Interrupted, Made, Side, Work
 
 _TAUGHT = "taught.jsonl"
 
@@ -52,20 +52,17 @@ def run(work: Work) -> Made:
     rows.enough(work.count("train"), options.min_rows)
     tuning = Tuning(work, options)
     if options.level == "sequence":
-        taught = Taught(work, tuning, apart=apart).all()
-        told = [
-            LearnedText(each.prompt + text, ((len(each.prompt), len(each.prompt) + len(text)),))
-            for each, answer in taught
-            if answer.strip() and (text := tuning.writer.ended(answer))
-        ]
-        learning = rows.encoded(tuning.tokenizer, told, options.length)
+        taught = Taught(work, tuning, apart=apart)
+        learning = rows.encoded(tuning.tokenizer, taught.texts("train"), options.length)
         rows.enough(learning, options.min_rows, "answers of the teacher")
-        return sft.tune(work, tuning, learning, sft.prepared(work, tuning, "validation"))
+        validation = rows.encoded(tuning.tokenizer, taught.texts("validation"), options.length)
+        return sft.tune(work, tuning, learning, validation, told=taught.texts("test"))
     return _by_logits(work, tuning)
 
 
 class Taught:
-    """The teacher's answers to the prompts of ``train``, kept as they come: a run that was killed asks for the rest."""
+    """The teacher's answers to prompts, kept as they come: a run that was killed asks for the rest. It answers all
+    prompts of ``train``, and of the other sides those that have no answer."""
 
     def __init__(self, work: Work, tuning: Tuning, *, apart: bool) -> None:
         """``apart``: the teacher is behind an API."""
@@ -75,16 +72,25 @@ class Taught:
         self._options = cast(DistilOptions, tuning.options)
         self._kept = work.checkpoints / _TAUGHT
 
-    def all(self) -> list[tuple[Question, str]]:
-        """Each prompt with the teacher's answer. Raises ``Interrupted``, ``Forbidden``, ``UpstreamError``."""
-        asked = rows.questions(self._work, "train", self._tuning.writer)
+    def texts(self, side: Side) -> list[LearnedText]:
+        """What is learned of a side, or measured on it. Raises ``Interrupted``, ``Forbidden``, ``UpstreamError``."""
+        self._kept = self._work.checkpoints / (_TAUGHT if side == "train" else f"{side}-{_TAUGHT}")
+        writer = self._tuning.writer
+        asked = rows.questions(self._work, side, writer)
+        own = {place for place, each in enumerate(asked) if each.wanted and side != "train"}
         known = self._known()
-        missing = [place for place in range(len(asked)) if place not in known]
-        if missing:
+        if missing := [place for place in range(len(asked)) if place not in known and place not in own]:
             write = self._by_api if self._apart else self._locally
             write(asked, missing)
             known = self._known()
-        return [(each, known.get(place, "")) for place, each in enumerate(asked)]
+        told = []
+        for place, (each, (where, _, row)) in enumerate(zip(asked, rows.numbered(self._work, side), strict=True)):
+            if place in own:
+                told.append(writer.told(rows.conversation(row, where), self._options.turns))
+            elif (answer := known.get(place, "")).strip():
+                begins, text = len(each.prompt), writer.ended(answer)
+                told.append(LearnedText(each.prompt + text, ((begins, begins + len(text)),)))
+        return told
 
     def _known(self) -> dict[int, str]:
         found: dict[int, str] = {}
