@@ -46,6 +46,7 @@ def test_what_is_wrong_is_reported(tmp_path: Path) -> None:
         (("line", "--data", str(tmp_path / "none")), "is not a folder"),
         (("line", "--data", str(folder), "--option", "steps"), "Write NAME=VALUE"),
         (("line", "--data", str(folder), "--option", "steps=0"), "steps"),
+        (("line", "--data", str(folder), "--serve"), "no model is served here"),
     ):
         status, _, err = train(tmp_path, *words)
         assert status != 0

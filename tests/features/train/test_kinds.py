@@ -49,7 +49,7 @@ def test_rows_of_the_guide_are_taken(recipe: str, rows: tuple[dict[str, Any], ..
         ("sft", {"prompt": " ", "completion": "b"}, "prompt is empty (a row of the kind completion)"),
         ("sft", {"messages": USER}, "must end with a message of the assistant"),
         ("grpo", {"prompt": ""}, "prompt is empty (a row of the kind prompt)"),
-        ("grpo", {"messages": TALK[1:] + [{"role": "tool", "content": "3"}]}, "must end with"),
+        ("grpo", {"messages": [*TALK[1:], {"role": "tool", "content": "3"}]}, "must end with"),
         ("grpo", {"words": "Where is it?"}, "a row of the kind"),
     ],
 )

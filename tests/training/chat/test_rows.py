@@ -83,3 +83,31 @@ def test_scorers_without_a_server_score_and_others_are_refused() -> None:
         Scoring((WantedScore(name="faithfulness"),)).each(
             [Example("1", TALK[:1], passages=("A mill.",))], ["The mill stands."]
         )
+
+
+class Side:
+    """The rows of a run, of whatever side."""
+
+    def __init__(self, *rows: dict[str, Any]) -> None:
+        self._rows = rows
+
+    def rows(self, _: str) -> Any:
+        return iter(self._rows)
+
+
+def test_messages_that_end_with_the_user_are_a_prompt_and_a_field_has_the_right_answer() -> None:
+    user = [{"role": "user", "content": "a?"}]
+    work: Any = Side(
+        {"messages": user, "reference_answer": "one"},
+        {"prompt": "a?", "reference_answer": 3, "references": ["two"]},
+        {"messages": [*user, {"role": "assistant", "content": "two"}], "reference_answer": ["one", "1"]},
+    )
+    found = rows.questions(work, "train", WRITER, right="reference_answer")
+    assert [each.example.references for each in found] == [("one",), ("3",), ("one", "1")]
+    assert {each.prompt for each in found} == {WRITER.prompt((Message("user", "a?"),))}
+    assert [bool(each.wanted) for each in found] == [False, False, True]
+    # Without the field, the row's own references or the last answer are the right ones.
+    assert [each.example.references for each in rows.questions(work, "train", WRITER)] == [(), ("two",), ("two",)]
+    with pytest.raises(InvalidRequest, match="train:1: the row has no solution") as caught:
+        rows.questions(work, "train", WRITER, right="solution")
+    assert caught.value.param == "train:1"

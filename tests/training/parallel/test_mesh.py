@@ -22,6 +22,7 @@ from mainspring.features.train.jobs import tree
 from mainspring.training import several
 from mainspring.training.folder import Folder, RunRequest
 from mainspring.training.parallel.layout import Layout
+from mainspring.training.parallel.memory import of_process
 from tests.conftest import ROOT
 from tests.training.parallel.apart import losses, prepare
 
@@ -37,10 +38,10 @@ LAYOUTS: dict[str, dict[str, Any]] = {
 }
 
 
-def run(count: int, tasks: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def run(count: int, tasks: list[dict[str, Any]], module: str = "apart") -> list[dict[str, Any]]:
     """The tasks in ``count`` processes."""
     own = {"PYTHONPATH": f"{ROOT / 'src'}:{ROOT}", "TORCH_CPP_LOG_LEVEL": "ERROR"}
-    command = [sys.executable, "-m", "tests.training.parallel.apart", json.dumps(tasks)]
+    command = [sys.executable, "-m", f"tests.training.parallel.{module}", json.dumps(tasks)]
     with TemporaryDirectory() as folder:
         begun = [
             subprocess.Popen(command, stdout=PIPE, stderr=PIPE, text=True, cwd=ROOT, env={**surroundings, **own})
@@ -60,6 +61,31 @@ def test_two_processes_equal_one_whatever_they_share(tmp_path: Path) -> None:
     for name, found in zip(LAYOUTS, run(2, tasks), strict=True):
         for told in ("loss", "norm", "held_out"):
             assert found[told] == pytest.approx(alone[told], abs=1e-5), (name, told)
+
+
+HELD: dict[str, dict[str, Any]] = {
+    "tensor": {"layout": {"tensor": 2}},
+    "tensor, half": {"layout": {"tensor": 2}, "half": True},
+    "pipeline": {"layout": {"pipeline": 2}},
+    "ZeRO-1": {"layout": {"data": 2, "shard": "optimiser"}},
+    "FSDP2": {"layout": {"data": 2, "shard": "weights"}},
+}
+
+
+def test_each_process_holds_what_is_planned() -> None:
+    """Embeddings and norms are whole in each process of tensor parallelism and at both ends of a pipeline: in small
+    models they are a large part."""
+    from tests.training.parallel.held import ROWS, SHAPE
+
+    for (name, task), found in zip(HELD.items(), run(2, [*HELD.values()], "held"), strict=True):
+        layout = Layout(**task["layout"])
+        plan = of_process(SHAPE, layout, ROWS, SHAPE.length, half=task.get("half", False))
+        assert found["weights"] == pytest.approx(plan.weights, rel=0.01), name
+        assert found["gradients"] == pytest.approx(plan.gradients, rel=0.01), name
+        assert found["optimiser"] == pytest.approx(plan.optimiser, rel=0.05), name
+        # Beside DDP and FSDP, autograd keeps weights that are gathered, which are no activations.
+        if layout.data == 1:
+            assert found["activations"] == pytest.approx(plan.activations, rel=0.1), name
 
 
 def test_a_run_goes_on_in_another_world(tmp_path: Path) -> None:

@@ -46,6 +46,16 @@ async def train(settings: Settings, order: Order, data: Path | None, told: Told,
         return job_body(await service.jobs.of(principal.tenant, job_id), view)
 
 
+async def plan(
+    settings: Settings, recipe: str, options: dict[str, Any], base: str, whole: WholeOpener
+) -> dict[str, Any]:
+    """The memory of a run, as ``planning.plan`` tells it."""
+    from mainspring.features.train import planning
+
+    async with _service(settings, Order(recipe), whole) as (service, principal):
+        return await planning.plan(service, principal, recipe, options, base)
+
+
 async def _unfinished(service: Training, principal: Principal, order: Order) -> str:
     """A run of the same order, by a command as well, that is not over; empty: there is none."""
     from mainspring.features.train.jobs import orders
