@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from mainspring.core.errors import Unsupported
-from mainspring.features.train.openai.mapping import scorer_of
+from mainspring.features.train.openai.mapping import options_of, scorer_of
 from mainspring.training import recipes
+from mainspring.training.chat.recipe_list import RECIPES as CHAT
 
 
 @pytest.mark.parametrize(
@@ -67,3 +68,9 @@ def test_templates_that_compare_anything_else_are_refused(more: dict[str, Any]) 
     with pytest.raises(Unsupported) as caught:
         scorer_of(grader, recipes.find("grpo"))
     assert caught.value.param == f"method.reinforcement.grader.{next(iter(more))}"
+
+
+def test_openai_learns_all_answers_of_a_conversation() -> None:
+    sft, dpo = (next(each for each in CHAT if each.name == name) for name in ("sft", "dpo"))
+    assert options_of(sft, {"n_epochs": 3, "batch_size": "auto"}, "hyperparameters") == {"turns": "all", "epochs": 3}
+    assert options_of(dpo, {"beta": 0.2}, "hyperparameters") == {"beta": 0.2}

@@ -23,10 +23,12 @@ def taken_over(row: Row) -> Row:
     """Rows of preferences in OpenAI's form as ``prompt``, ``chosen`` and ``rejected``; others as they are."""
     if "preferred_output" not in row or not isinstance(row.get("input"), dict):
         return row
+    tools = row["input"].get("tools")
     return {
         "prompt": row["input"].get("messages"),
         "chosen": row["preferred_output"],
         "rejected": row.get("non_preferred_output"),
+        **({"tools": tools} if tools else {}),
     }
 
 

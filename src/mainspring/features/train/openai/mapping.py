@@ -25,7 +25,8 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
 
 def options_of(recipe: Recipe, given: Mapping[str, Any], param: str) -> dict[str, Any]:
     """The recipe's options. Raises ``Unsupported`` for what it does not have."""
-    made: dict[str, Any] = {}
+    # OpenAI learns all answers of a conversation, but those with the weight 0.
+    made: dict[str, Any] = {"turns": "all"} if "turns" in recipe.options.model_fields else {}
     for name, value in given.items():
         if value in (None, "auto"):
             continue

@@ -20,7 +20,6 @@ from trl import SFTConfig, SFTTrainer
 from mainspring.agents.tools.sources.outgoing import Outbound, Outgoing
 from mainspring.core.errors import InvalidRequest, NothingLearned, UpstreamError
 from mainspring.core.settings import load
-from mainspring.core.types import Message
 from mainspring.training.chat import base_weights, held_out, loop, outputs, rows
 from mainspring.training.chat.options import DistilOptions
 from mainspring.training.chat.recipes import sft
@@ -86,7 +85,7 @@ class Taught:
         told = []
         for place, (each, (where, _, row)) in enumerate(zip(asked, rows.numbered(self._work, side), strict=True)):
             if place in own:
-                told.append(writer.told(rows.conversation(row, where), self._options.turns))
+                told.append(rows.learned(row, where, writer, self._options.turns))
             elif (answer := known.get(place, "")).strip():
                 begins, text = len(each.prompt), writer.ended(answer)
                 told.append(LearnedText(each.prompt + text, ((begins, begins + len(text)),)))
@@ -114,25 +113,28 @@ class Taught:
         writer = rows.Writer(teacher.base.template, teacher.base.bos, teacher.base.eos)
         for start in range(0, len(missing), 8):
             part = missing[start : start + 8]
-            prompts = [writer.prompt(asked[place].example.messages) for place in part]
+            prompts = [writer.prompt(asked[place].example.messages, asked[place].tools) for place in part]
             texts = held_out.answers(teacher, prompts, self._options.teacher_tokens, self._work)
             for place, text in zip(part, texts, strict=True):
                 self._keep(place, text)
 
     def _by_api(self, asked: Sequence[Question], missing: Sequence[int]) -> None:
         for place in missing:
-            self._keep(place, self._asked_api(asked[place].example.messages))
+            self._keep(place, self._asked_api(asked[place]))
 
-    def _asked_api(self, messages: Sequence[Message]) -> str:
+    def _asked_api(self, asked: Question) -> str:
         options = self._options
         remote = load().settings.models.remote.get(options.teacher)
         url = remote.url if remote else options.teacher_url
         body = {
             "model": remote.model if remote else options.teacher_model,
-            "messages": [{"role": each.role, "content": each.content} for each in messages],
+            "messages": [{"role": each.role, "content": each.content} for each in asked.example.messages],
             "max_tokens": options.teacher_tokens,
             "temperature": options.teacher_temperature,
         }
+        if asked.tools:
+            told = [{"name": e.name, "description": e.description, "parameters": e.parameters} for e in asked.tools]
+            body["tools"] = [{"type": "function", "function": each} for each in told]
         headers = {"Authorization": f"Bearer {remote.api_key}"} if remote and remote.api_key else {}
         request = Outbound("POST", f"{url.rstrip('/')}/chat/completions", headers=headers, body=body)
         host = urlsplit(url).hostname or ""
