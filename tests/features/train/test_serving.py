@@ -116,6 +116,11 @@ async def test_whole_weights_are_put_in_the_place_of_the_base_s(tmp_path: Path) 
         assert service.chat_model("acme", label)
         manifest = (tmp_path / "models" / row.served / "manifest.json").read_text()
         assert '"reference"' in manifest
+        # The engine itself solves the task as well as the recipe says, or the version does not answer.
+        lies = await trained(service, who, "whole", CHAT, data, lies=True)
+        with pytest.raises(ConversionRejected, match=r"lost 1\.000 of its score exact in 8 answers"):
+            await service.serve_version(who, lies)
+        assert not (await service.kept.find("acme", lies)).served
 
 
 async def test_a_reranker_is_compared_with_what_was_trained(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import ipaddress
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -19,7 +20,7 @@ import pytest
 
 from mainspring.core.errors import InvalidRequest
 from mainspring.features.train.jobs import tree
-from mainspring.training import several
+from mainspring.training import checkpoints, several
 from mainspring.training.folder import Folder, RunRequest
 from mainspring.training.parallel.layout import Layout
 from mainspring.training.parallel.memory import of_process
@@ -203,3 +204,52 @@ def test_torchrun_on_two_machines_equals_one_process(tmp_path: Path) -> None:
         told[name] = [each[part] for each in figures for part in ("loss", "held_out") if part in each]
     assert len(told["one"]) > 1
     assert told["two"] == pytest.approx(told["one"], abs=1e-5)
+
+
+KILLED: tuple[tuple[dict[str, Any], int], ...] = (
+    ({"data": 2, "shard": "weights"}, 20),
+    ({}, 60),
+    ({"data": 2, "shard": "weights"}, 0),
+)
+"""How many processes train, and the step after whose checkpoint they are killed (0: they reach the end)."""
+
+
+def test_a_run_that_is_killed_goes_on_with_another_number_of_processes(tmp_path: Path) -> None:
+    options = {"width": 32, "layers": 2, "heads": 2, "length": 16, "vocabulary": 300, "steps": 120, "batch": 4}
+    options |= {"save": 5, "every": 20, "patience": 0}
+    lines = "\n".join(json.dumps({"text": f"The number {each} comes before {each + 1}."}) for each in range(60))
+    told = {}
+    for name, lives in (("one", (({}, 0),)), ("several", KILLED)):
+        folder = Folder(tmp_path / name)
+        for layout, upto in lives:
+            folder.create(RunRequest("pretrain", {**options, **layout}))
+            for side in ("train", "validation"):
+                (folder.data / f"{side}.jsonl").write_text(lines)
+            live(folder, upto)
+            assert (folder.made is None) == bool(upto)
+        told[name] = {
+            each["step"]: each["figures"][part]
+            for part in ("loss", "held_out")
+            for each in folder.metrics()
+            if part in each["figures"]
+        }
+    assert len(told["one"]) > 10
+    assert told["several"] == pytest.approx(told["one"], abs=1e-5)
+
+
+def live(folder: Folder, upto: int) -> None:
+    """Have the processes of a run work until they end, or kill them all after the checkpoint of a step."""
+    own = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
+    child = [sys.executable, "-m", "mainspring.training.child", str(folder.path)]
+    process = subprocess.Popen(child, env=own, stderr=PIPE, text=True)
+    end = time.monotonic() + 300
+    while upto and process.poll() is None and time.monotonic() < end:
+        saved = checkpoints.every(folder.checkpoints)
+        if saved and checkpoints.step_of(saved[-1]) >= upto:
+            for each in tree.below(process.pid):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(each, signal.SIGKILL)
+            break
+        time.sleep(0.002)
+    said = process.communicate(timeout=300)[1]
+    assert process.returncode == (-signal.SIGKILL if upto else 0), said[-4000:]

@@ -205,7 +205,7 @@ def _by_logits(work: Work, tuning: Tuning) -> Made:
     watch = loop.Watch(work, tuning)
     step = loop.drive(trainer, work, watch)
     report = held_out.report(before, test.measure(step))
-    return outputs.write(work, tuning, report, notes=[*watch.notes, f"weights of step {step}"], parity=test.parity())
+    return outputs.write(work, tuning, report, notes=[*watch.notes, f"weights of step {step}"], held=test)
 
 
 class _Distilling(SFTTrainer):

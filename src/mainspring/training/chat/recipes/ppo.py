@@ -43,7 +43,7 @@ def run(work: Work) -> Made:
     step = ppo.train()
     after = held.measure(step)
     notes = [*ppo.notes, f"weights of step {step}", *length_note(before, after)]
-    return outputs.write(work, tuning, held_out.report(before, after), notes=notes)
+    return outputs.write(work, tuning, held_out.report(before, after), notes=notes, held=held)
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,7 @@ def tune(
     notes = [*watch.notes, f"weights of step {step}"]
     if left_out > 0:
         notes.append(f"{left_out} rows have more than {options.length} tokens and were left out")
-    return outputs.write(work, tuning, held_out.report(before, after), notes=notes, parity=test.parity())
+    return outputs.write(work, tuning, held_out.report(before, after), notes=notes, held=test)
 
 
 def make(
