@@ -35,6 +35,10 @@ def test_a_command_trains_in_its_home(tmp_path: Path) -> None:
     status, out, err = train(tmp_path, "run", "line", "--data", str(folder / "train.jsonl"), "--name", "mine")
     assert status == 0, err
     assert "It made mine@2." in out
+    # Without a server nothing else shows how good it is.
+    assert out.split("BEFORE")[1].split("AFTER")[1].split()[0] == "error"
+    card = Path(out.split("Its card: ")[1].strip())
+    assert card.read_text().startswith("# mine@2\n")
     assert "step" in err
 
 

@@ -306,8 +306,21 @@ def _tell(made: dict[str, Any], as_json: bool) -> None:
         print(
             show.printable(f"{made['id']} ({made['recipe']}) has the status {made['status']}.{version} {error}".strip())
         )
+        if made.get("card"):
+            _measured(made)
     if made["status"] == "failed":
         raise typer.Exit(show.FAILED)
+
+
+def _measured(made: dict[str, Any]) -> None:
+    """The figures of a version that was made here, and where its card lies."""
+    cells = [
+        (each["name"], *("" if each[side] is None else f"{each[side]:.4g}" for side in ("before", "after")))
+        for each in made["measured"]
+    ]
+    if cells:
+        show.table(("FIGURE", "BEFORE", "AFTER"), cells)
+    print(show.printable(f"Its card: {made['card']}"))
 
 
 def _options(given: list[str]) -> dict[str, Any]:
