@@ -206,6 +206,7 @@ def test_torchrun_on_two_machines_equals_one_process(tmp_path: Path) -> None:
     assert told["two"] == pytest.approx(told["one"], abs=1e-5)
 
 
+ALONE: tuple[tuple[dict[str, Any], int], ...] = (({}, 0),)
 KILLED: tuple[tuple[dict[str, Any], int], ...] = (
     ({"data": 2, "shard": "weights"}, 20),
     ({}, 60),
@@ -219,7 +220,7 @@ def test_a_run_that_is_killed_goes_on_with_another_number_of_processes(tmp_path:
     options |= {"save": 5, "every": 20, "patience": 0}
     lines = "\n".join(json.dumps({"text": f"The number {each} comes before {each + 1}."}) for each in range(60))
     told = {}
-    for name, lives in (("one", (({}, 0),)), ("several", KILLED)):
+    for name, lives in (("one", ALONE), ("several", KILLED)):
         folder = Folder(tmp_path / name)
         for layout, upto in lives:
             folder.create(RunRequest("pretrain", {**options, **layout}))

@@ -155,8 +155,9 @@ class HeldOut:
             for asked, text in zip(self._asked[: options.samples], said, strict=False):
                 self._work.sample(step, asked.example.question or asked.prompt, text)
             if self._scored:
-                self._scores = self._scoring.each([asked.example for asked in self._asked], said)
-                found.update(self._scores)
+                scores = self._scoring.each([asked.example for asked in self._asked], said)
+                self._scores = scores
+                found.update(scores)
                 found["answer-words"] = [float(len(text.split())) for text in said]
         return found
 

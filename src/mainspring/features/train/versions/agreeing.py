@@ -11,7 +11,7 @@ import asyncio
 import json
 import math
 import operator
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +79,7 @@ def scored(folder: Path) -> dict[str, Any]:
 
 
 async def of_scores(
-    ask: Callable[[Sequence[Message], int], Awaitable[str]], told: Mapping[str, Any], most: float, label: str
+    ask: Callable[[Sequence[Message], int], Coroutine[Any, Any, str]], told: Mapping[str, Any], most: float, label: str
 ) -> dict[str, float]:
     """The mean change of each score from the trained model's answers to those that ``ask`` gets from the engine. Raises
     ``ConversionRejected`` if one fell by more than ``most`` beyond doubt: the whole interval of 95 % lies below."""

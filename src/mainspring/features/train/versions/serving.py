@@ -7,7 +7,7 @@ import contextlib
 import json
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -298,7 +298,7 @@ class Serving:
         await stores.database.write(work, durable=True)
 
 
-def _asking(row: Row, model: ChatModel) -> Callable[[Sequence[Message], int], Awaitable[str]]:
+def _asking(row: Row, model: ChatModel) -> Callable[[Sequence[Message], int], Coroutine[Any, Any, str]]:
     """Asks the engine itself: nobody is charged, and nothing is recorded."""
 
     async def ask(messages: Sequence[Message], tokens: int) -> str:

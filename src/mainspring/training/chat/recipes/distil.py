@@ -133,8 +133,8 @@ class Taught:
             "temperature": options.teacher_temperature,
         }
         if asked.tools:
-            told = [{"name": e.name, "description": e.description, "parameters": e.parameters} for e in asked.tools]
-            body["tools"] = [{"type": "function", "function": each} for each in told]
+            named = [{"name": e.name, "description": e.description, "parameters": e.parameters} for e in asked.tools]
+            body["tools"] = [{"type": "function", "function": each} for each in named]
         headers = {"Authorization": f"Bearer {remote.api_key}"} if remote and remote.api_key else {}
         request = Outbound("POST", f"{url.rstrip('/')}/chat/completions", headers=headers, body=body)
         host = urlsplit(url).hostname or ""
