@@ -137,7 +137,7 @@ def test_the_tools_of_a_row_stand_in_its_prompt_as_when_somebody_asks() -> None:
 
 
 def test_answers_without_weight_are_not_learned() -> None:
-    talk = [
+    talk: list[dict[str, Any]] = [
         {"role": "user", "content": "a?"},
         {"role": "assistant", "content": "one", "weight": 0},
         {"role": "user", "content": "b?"},

@@ -114,7 +114,7 @@ def test_pairs_are_learned_by_an_encoder_with_decoder(tmp_path: Path) -> None:
     pairs = [{"source": f"{size} {drink}", "target": f"{drink} {size}"} for drink in DRINKS for size in SIZES]
     made = run(tmp_path / "tuned", "finetune-own", pairs * 4, tmp_path / "base" / "output", **STEPS | {"steps": 100})
     assert made.figures["perplexity"] < made.before["perplexity"] / 5
-    with pytest.raises(InvalidRequest, match="no pair"):
+    with pytest.raises(InvalidRequest, match="is not a pair"):
         run(tmp_path / "texts", "finetune-own", rows, tmp_path / "base" / "output", **STEPS)
 
 
