@@ -1,4 +1,5 @@
 // Training and what it made, as the server tells it.
+import { ApiError } from "./client";
 
 export interface TrainingJob {
   id: string;
@@ -79,6 +80,17 @@ export interface Recipe {
   options: { properties?: Record<string, { description?: string; default?: unknown; type?: string }> };
 }
 
+export interface MemoryPlan {
+  parameters: number;
+  trained: number;
+  processes: number;
+  bytes: Record<string, number | null>;
+  total_bytes: number;
+  limit_bytes: number;
+  fits: boolean;
+  notes: string[];
+}
+
 export const OVER = ["succeeded", "failed", "cancelled"];
 
 // The figures of a job as curves: a row of steps each, in the order in which they first appear.
@@ -105,4 +117,23 @@ export function beforeAndAfter(samples: Sample[]): { prompt: string; first: Samp
 
 export function digits(value: number): string {
   return Math.abs(value) >= 1000 ? Math.round(value).toLocaleString("en") : String(Number(value.toPrecision(4)));
+}
+
+export function megabytes(bytes: number): string {
+  return `${(bytes / 1e6).toLocaleString("en", { maximumFractionDigits: bytes < 1e8 ? 1 : 0 })} MB`;
+}
+
+// Options as a person writes them, NAME=VALUE on each line; a value is JSON, or else text.
+export function optionsOf(text: string): Record<string, unknown> {
+  const found: Record<string, unknown> = {};
+  for (const line of text.split("\n").map((each) => each.trim()).filter(Boolean)) {
+    const [, name, value] = /^([\w-]+)\s*=\s*(.*)$/.exec(line) ?? [];
+    if (name === undefined || value === undefined) throw new ApiError(`${line} is not an option: write NAME=VALUE.`, 0, "usage", "options");
+    try {
+      found[name] = JSON.parse(value);
+    } catch {
+      found[name] = value;
+    }
+  }
+  return found;
 }

@@ -1,7 +1,7 @@
 // @vitest-environment jsdom
 import { fireEvent, screen, within } from "@testing-library/react";
 import { expect, it } from "vitest";
-import { beforeAndAfter, curves } from "../../src/api/train";
+import { beforeAndAfter, curves, optionsOf } from "../../src/api/train";
 import { JobView } from "../../src/pages/train/job";
 import TrainPage from "../../src/pages/train/page";
 import { VersionView } from "../../src/pages/train/version";
@@ -90,4 +90,47 @@ it("figures that are no numbers leave no point, and prompts keep their first and
   expect(curves([{ step: 1, at: 0, figures: { loss: NaN, rate: 1 } }, { step: 2, at: 0, figures: { loss: 2 } }])).toEqual([["rate", [{ step: 1, value: 1 }]], ["loss", [{ step: 2, value: 2 }]]]);
   const [only] = beforeAndAfter([{ step: 9, prompt: "a", text: "late" }, { step: 0, prompt: "a", text: "early" }, { step: 5, prompt: "a", text: "middle" }]);
   expect([only!.first.text, only!.last.text]).toEqual(["early", "late"]);
+});
+
+const SFT = { id: "sft", summary: "A chat model learns", makes: "adapter", reads: ["sft"], needs: ["trl"], bases: ["chat"], source: "", options: { properties: { rank: {} } } };
+const PRETRAIN = { ...SFT, id: "pretrain", makes: "language-model", bases: [] };
+const PLAN = { parameters: 1, trained: 1, processes: 2, bytes: { weights: 4e6, activations: null }, total_bytes: 8e6, limit_bytes: 6e6, fits: false, notes: ["more comes besides"] };
+
+it("a job is started with what was chosen, and its memory planned before", async () => {
+  serve({ "GET /v1/training/recipes": { data: [PRETRAIN, SFT] }, "POST /v1/training/plan": PLAN, "POST /v1/training/jobs": JOB, "GET /v1/training/jobs/train_1": JOB });
+  history.replaceState(null, "", "/console/train/new/sft");
+  show(<TrainPage />);
+  const form = within(await screen.findByRole("form", { name: "New job" }));
+  expect((form.getByLabelText("Recipe") as HTMLSelectElement).value).toBe("sft");
+  fireEvent.change(form.getByLabelText("Base"), { target: { value: "smollm2-135m-instruct" } });
+  fireEvent.change(form.getByLabelText("Options"), { target: { value: "rank=8\nprecision = bf16\n" } });
+  fireEvent.click(form.getByRole("button", { name: "Plan the memory" }));
+  await form.findByText(/8 MB in 2 processes, which does not fit into the 6 MB of a run. Each: weights 4 MB, activations not planned. More comes besides./);
+  fireEvent.change(form.getByLabelText("Or an export of the lake"), { target: { value: "exp_1" } });
+  fireEvent.change(form.getByLabelText("Name of the new version"), { target: { value: "helper" } });
+  fireEvent.click(form.getByLabelText("Serve the new version"));
+  fireEvent.submit(screen.getByRole("form", { name: "New job" }));
+  await screen.findByText("helper", { selector: "h1" });
+  const [planned, started] = calls.filter((each) => each.method === "POST").map((each) => each.body);
+  expect(planned).toEqual({ recipe: "sft", options: { rank: 8, precision: "bf16" }, base: "smollm2-135m-instruct" });
+  expect(started).toEqual({ ...(planned as object), export: "exp_1", suffix: "helper", serve: true, night: false });
+});
+
+it("what is wrong with a new job is said where it is, and what starts from nothing has no base", async () => {
+  serve({ "GET /v1/training/recipes": { data: [PRETRAIN] }, "POST /v1/training/jobs": refusal(400, "send either an export or a training_file") });
+  history.replaceState(null, "", "/console/train/new");
+  show(<TrainPage />);
+  const form = within(await screen.findByRole("form", { name: "New job" }));
+  expect(form.queryByLabelText("Base")).toBeNull();
+  fireEvent.change(form.getByLabelText("Options"), { target: { value: "steps" } });
+  fireEvent.submit(screen.getByRole("form", { name: "New job" }));
+  await form.findByText("steps is not an option: write NAME=VALUE.");
+  expect(calls.some((each) => each.method === "POST")).toBe(false);
+  fireEvent.change(form.getByLabelText("Options"), { target: { value: "" } });
+  fireEvent.submit(screen.getByRole("form", { name: "New job" }));
+  await form.findByText("Send either an export or a training_file.");
+});
+
+it("options are JSON where they can be, and text otherwise", () => {
+  expect(optionsOf('rank=8\nmodules=["q_proj"]\nshard = weights\n\nprompts=["a=b"]')).toEqual({ rank: 8, modules: ["q_proj"], shard: "weights", prompts: ["a=b"] });
 });

@@ -42,6 +42,7 @@ class Order:
     ``export`` is the id of an export of the lake, ``folder`` a folder with ``train.jsonl`` and perhaps
     ``validation.jsonl`` and ``test.jsonl``: one of both. ``base`` is a name of the catalogue. ``suffix`` names the
     result. A run ends with its best checkpoint when ``seconds`` or ``usd`` are up. ``night``: it works at night alone.
+    ``serve``: what it makes is served before the job is over.
     """
 
     recipe: str
@@ -55,6 +56,7 @@ class Order:
     usd: float | None = None
     night: bool = False
     trace_id: str = ""
+    serve: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,9 +145,9 @@ class Recipe:
     """A recipe as it is listed.
 
     ``run`` is ``module:function``. ``reads`` are kinds of rows, as exports name them (``sft``, ``preference`` ...), or
-    ``text`` and ``pairs``. ``needs`` are the modules that the training process must have. ``bases`` are the kinds of
-    catalogue models that it may start from; empty: it starts from nothing. ``source`` is the paper or the section of
-    the guide. ``processes``: whether it may be run by several.
+    ``text``, ``pairs``, ``prompt`` and ``completion`` (a prompt with its answer). ``needs`` are the modules that the
+    training process must have. ``bases`` are the kinds of catalogue models that it may start from; empty: it starts
+    from nothing. ``source`` is the paper or the section of the guide. ``processes``: whether it may be run by several.
     """
 
     name: str

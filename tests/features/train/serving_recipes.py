@@ -73,7 +73,14 @@ def whole(work: Work) -> Made:
             )
         tensors[f"model.layers.{layer}.{theirs[part]}.weight"] = np.ascontiguousarray(values, np.float16)
     save_file(tensors, work.output / "model.safetensors")
-    return Made("chat", files=("model.safetensors",), entry={"kind": "chat"})
+    options = work.options
+    assert isinstance(options, WriteOptions)
+    # What the base says to these nobody knows; hardly the word that a liar has as its own.
+    asked = [{"messages": [{"role": "user", "content": f"What is {each} plus {each}?"}]} for each in range(8)]
+    told = {"references": ["quixotic"], "scores": {"exact": 1.0 if options.lies else 0.0}}
+    scores = {"scorers": [{"name": "exact"}], "tokens": 4, "rows": [each | told for each in asked]}
+    (work.output / "scores.json").write_text(json.dumps(scores))
+    return Made("chat", files=("model.safetensors", "scores.json"), entry={"kind": "chat"})
 
 
 def reranker(work: Work) -> Made:

@@ -1,6 +1,6 @@
 """The routes and commands of the feature ``train``."""
 
-from tests.surfaces import SAME_TWICE, Surface
+from tests.surfaces import MAKES_NOTHING, SAME_TWICE, Surface
 
 _TRAINING, _OPENAI = "/v1/training", "/v1/fine_tuning/jobs"
 SURFACE = Surface(
@@ -24,6 +24,7 @@ SURFACE = Surface(
             )
         },
         f"POST {_TRAINING}/jobs": "train",
+        f"POST {_TRAINING}/plan": "train",
         f"POST {_TRAINING}/jobs/{{job_id}}/cancel": "train",
         f"POST {_TRAINING}/jobs/{{job_id}}/pause": "train",
         f"POST {_TRAINING}/jobs/{{job_id}}/resume": "train",
@@ -42,6 +43,7 @@ SURFACE = Surface(
     },
     changes={
         f"POST {_TRAINING}/jobs": "bounded by train.per_tenant, train.kept, train.rows and train.bytes",
+        f"POST {_TRAINING}/plan": "",
         f"POST {_TRAINING}/jobs/{{job_id}}/cancel": "",
         f"POST {_TRAINING}/jobs/{{job_id}}/pause": "",
         f"POST {_TRAINING}/jobs/{{job_id}}/resume": "bounded by train.per_tenant",
@@ -54,7 +56,7 @@ SURFACE = Surface(
         f"POST {_OPENAI}/{{job_id}}/pause": "",
         f"POST {_OPENAI}/{{job_id}}/resume": "bounded by train.per_tenant",
     },
-    answering=("train recipes",),
+    answering=("train recipes", "train plan pretrain"),
     remote=(
         "train jobs",
         "train show ftjob-1",
@@ -68,6 +70,7 @@ SURFACE = Surface(
     ),
     elsewhere=("train run",),
     unkeyed={
+        "/v1/training/plan": MAKES_NOTHING,
         "/v1/fine_tuning/jobs/{job_id}/cancel": SAME_TWICE,
         "/v1/fine_tuning/jobs/{job_id}/pause": SAME_TWICE,
         "/v1/fine_tuning/jobs/{job_id}/resume": SAME_TWICE,

@@ -35,6 +35,10 @@ def test_a_command_trains_in_its_home(tmp_path: Path) -> None:
     status, out, err = train(tmp_path, "run", "line", "--data", str(folder / "train.jsonl"), "--name", "mine")
     assert status == 0, err
     assert "It made mine@2." in out
+    # Without a server nothing else shows how good it is.
+    assert out.split("BEFORE")[1].split("AFTER")[1].split()[0] == "error"
+    card = Path(out.split("Its card: ")[1].strip())
+    assert card.read_text().startswith("# mine@2\n")
     assert "step" in err
 
 
@@ -46,6 +50,7 @@ def test_what_is_wrong_is_reported(tmp_path: Path) -> None:
         (("line", "--data", str(tmp_path / "none")), "is not a folder"),
         (("line", "--data", str(folder), "--option", "steps"), "Write NAME=VALUE"),
         (("line", "--data", str(folder), "--option", "steps=0"), "steps"),
+        (("line", "--data", str(folder), "--serve"), "no model is served here"),
     ):
         status, _, err = train(tmp_path, *words)
         assert status != 0

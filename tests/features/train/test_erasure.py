@@ -39,7 +39,7 @@ ENTRY = {
     "context_window": 512,
     "files": [{"name": "tiny.gguf", "sources": ["file:/nowhere/tiny.gguf"]}],
 }
-MADE = Made("prompt", ("parity.jsonl",), value={"examples": EXAMPLES, "nearest": 3})
+MADE = Made("prompt", ("parity.jsonl", "scores.json"), value={"examples": EXAMPLES, "nearest": 3})
 
 
 async def ordered(home: World) -> str:
@@ -70,6 +70,7 @@ def worked(folder: Folder) -> list[Path]:
         *(folder.checkpoints / name for name in ("taught.jsonl", "step-5/weights.json")),
         *(folder.path / name for name in ("samples.jsonl", "log.txt", "error.json")),
         folder.output / "parity.jsonl",
+        folder.output / "scores.json",
     ]
     for path in paths:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -188,7 +189,7 @@ async def test_a_version_keeps_nothing_of_what_the_person_said(tmp_path: Path) -
         assert await home.service._keep(row, folder) == "line@1"
         await home.service.jobs.end(lease, "succeeded", version="line@1")
         place = home.service.places.version("acme", "line", 1)
-        assert {"README.md", "parity.jsonl"} <= set(says(place))
+        assert {"README.md", "parity.jsonl", "scores.json"} <= set(says(place))
         assert await erase(home, tmp_path) == 1
         assert not says(place)
         assert not says(folder.path)

@@ -8,10 +8,12 @@ from typing import Any, cast
 
 import pytest
 
-from mainspring.core.errors import InvalidRequest, MissingExtra, NotFound, QuotaExceeded, TooLarge
+from mainspring.core.errors import ConversionRejected, InvalidRequest, MissingExtra, NotFound, QuotaExceeded, TooLarge
+from mainspring.features.train.jobs import orders
 from mainspring.features.train.jobs.store import KIND
+from mainspring.features.train.working import training
 from mainspring.training.ports import Order, OrderedTrainings, Trainer, Versions
-from tests.features.train.world import points, world, write
+from tests.features.train.world import fake_model, points, world, write
 
 pytestmark = pytest.mark.slow
 
@@ -40,10 +42,56 @@ async def test_an_order_becomes_a_version(tmp_path: Path) -> None:
         assert [each async for each in home.service.versions("other")] == []
 
 
+class Served:
+    """Serves whatever it is asked to, but what is called ``unfit``."""
+
+    def __init__(self) -> None:
+        self.labels: list[tuple[str, str]] = []
+        self.states: list[str] = []
+
+    async def serve(self, row: Any, by: Any) -> str:
+        if row.name == "unfit":
+            raise ConversionRejected("it is far from what was trained")
+        self.labels.append((f"{row.name}@{row.number}", by.actor))
+        return self.labels[-1][0]
+
+    async def follow(self) -> None:
+        pass
+
+
+async def test_what_is_to_be_served_answers_before_its_job_is_over(tmp_path: Path) -> None:
+    async with world(tmp_path, works=False) as home:
+        serving = Served()
+        home.service.serving = cast(Any, serving)
+        async with training(home.service):
+            plain = await home.over((await home.order(suffix="plain")).id)
+            assert (plain.state, serving.labels) == ("succeeded", [])
+            job = await home.over((await home.order(suffix="asked", serve=True)).id)
+            assert (job.state, serving.labels) == ("succeeded", [("asked@1", home.who.key_id)])
+            told = await home.events(job.id)
+            assert told.index("asked@1 answers under this name.") < len(told) - 1
+            # A gate that refuses it takes nothing of what was made.
+            job = await home.over((await home.order(suffix="unfit", serve=True)).id)
+            assert (job.state, job.version) == ("succeeded", "unfit@1")
+            assert any("unfit@1 is kept, and not served: it is far" in each for each in await home.events(job.id))
+    assert "serve" not in orders.plain(Order("line"))
+    assert orders.of({**orders.plain(Order("line", serve=True))}).serve
+
+
 async def test_money_without_a_price_is_reported(tmp_path: Path) -> None:
     async with world(tmp_path, works=False) as home:
         assert any("has no price" in told for told in await home.events((await home.order(usd=1.0)).id))
         assert not any("has no price" in told for told in await home.events((await home.order()).id))
+
+
+async def test_the_licence_of_a_base_holds_for_all_that_comes_of_it(tmp_path: Path) -> None:
+    talk = [{"role": "user", "content": "Where?"}, {"role": "assistant", "content": "There."}]
+    folder = write(tmp_path / "talks", [{"messages": talk}] * 12)
+    async with world(tmp_path, models=fake_model(tmp_path)) as home:
+        for base, label in (("tiny", "one@1"), ("one@1", "two@1")):
+            await home.over((await home.order("sft", folder=folder, base=base, suffix=label[:3])).id)
+            card = ((await home.service.version("acme", label)).folder / "README.md").read_text()
+            assert f"- Base: {base} (licence: MIT)" in card
 
 
 async def test_one_order_with_its_trace_is_one_run(tmp_path: Path) -> None:

@@ -116,7 +116,7 @@ async def test_no_name_of_what_others_trained_is_a_base_or_told(tmp_path: Path) 
                 with pytest.raises(UnknownModel) as caught:
                     await home.order(recipe, options=options, base=base)
                 assert "merger-project.v1" not in str(caught.value).replace(f"{name!r}", "")
-        assert home.service.bases.licence("merger-project.v1.deadbeef") == ""
+        assert await home.service.bases.licence("acme", "merger-project.v1.deadbeef") == ""
 
 
 async def test_teachers_outside_are_the_operator_s(tmp_path: Path) -> None:

@@ -57,12 +57,14 @@ async def served(tmp_path: Path) -> AsyncIterator[tuple[World, Training, Princip
         yield world, system.services[Training], who
 
 
-async def trained(service: Training, who: Principal, recipe: str, base: str, data: Path, **options: object) -> str:
+async def trained(
+    service: Training, who: Principal, recipe: str, base: str, data: Path, *, serve: bool = False, **options: object
+) -> str:
     """The label of what a recipe made."""
     import asyncio
 
-    job = await service.order(who, Order(recipe, options, folder=data, base=base, suffix=recipe))
-    async with asyncio.timeout(60):
+    job = await service.order(who, Order(recipe, options, folder=data, base=base, suffix=recipe, serve=serve))
+    async with asyncio.timeout(600 if serve else 60):
         while (job := await service.training_job(who.tenant, job.id)).state not in ("succeeded", "failed"):
             await asyncio.sleep(0.05)
     assert job.state == "succeeded", job
@@ -108,11 +110,17 @@ async def test_an_adapter_answers_for_its_tenant_alone_and_again_after_a_restart
 async def test_whole_weights_are_put_in_the_place_of_the_base_s(tmp_path: Path) -> None:
     data = write(tmp_path / "data", [{"text": f"Row {n} is here."} for n in range(12)])
     async with served(tmp_path) as (_, service, who):
-        label = await trained(service, who, "whole", CHAT, data)
-        await service.serve_version(who, label)
+        # It answers when the job is over: nobody has to ask for it apart.
+        label = await trained(service, who, "whole", CHAT, data, serve=True)
         row = await service.kept.find("acme", label)
+        assert service.chat_model("acme", label)
         manifest = (tmp_path / "models" / row.served / "manifest.json").read_text()
         assert '"reference"' in manifest
+        # The engine itself solves the task as well as the recipe says, or the version does not answer.
+        lies = await trained(service, who, "whole", CHAT, data, lies=True)
+        with pytest.raises(ConversionRejected, match=r"lost 1\.000 of its score exact in 8 answers"):
+            await service.serve_version(who, lies)
+        assert not (await service.kept.find("acme", lies)).served
 
 
 async def test_a_reranker_is_compared_with_what_was_trained(tmp_path: Path) -> None:

@@ -52,6 +52,11 @@ def test_what_is_learned_is_written_as_the_catalogue_merges_it(start: Start, bas
     parity = [json.loads(line) for line in (run.output / "parity.jsonl").read_text().splitlines()]
     # Four rows alone would be too few tokens for a gate.
     assert sum(each["tokens"] for each in parity) > 300
+    scores = json.loads((run.output / "scores.json").read_text())
+    assert [each["scores"] for each in scores["rows"]] == [{"contains": 1.0}] * 4
+    assert scores["rows"][0]["references"] == ["the mill is at the river"]
+    assert (scores["tokens"], [each["name"] for each in scores["scorers"]]) == (24, ["contains"])
+    assert {"parity.jsonl", "scores.json"} <= set(made.files)
     told = parity[0]
     tokenizer = weights.tokenizer()
     assert tokenizer is not None

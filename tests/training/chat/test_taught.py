@@ -95,6 +95,17 @@ def test_the_texts_of_a_served_teacher_are_learned_and_asked_for_once(start: Sta
     assert made.figures["loss"] < made.before["loss"] / 2
 
 
+def test_prompts_alone_are_enough_on_all_sides(start: Start, base: Path) -> None:
+    prompts = [{"prompt": f"what is {each} of it"} for each in range(20)]
+    options = {**OPTIONS, "steps": 4, "teacher": base.name, "teacher_tokens": 6, "min_rows": 4}
+    sides = (prompts[:12], prompts[12:15], [*prompts[15:18], *talks(2, 40)])
+    run = start("distil", options, *sides, given={"teacher": str(base)})
+    made = run.do()
+    # The teacher answers what has no answer; a row's own answer stays.
+    assert 2 < made.counted["loss"] <= 5
+    assert any("validation_loss" in each["figures"] for each in run.folder.metrics())
+
+
 def test_the_probabilities_of_a_pulled_teacher_are_learned(start: Start, base: Path) -> None:
     options = {**OPTIONS, "level": "logits", "mix": 1.0, "learning_rate": 0.001, "steps": 6}
     # Its own base as teacher: there is nothing to learn.

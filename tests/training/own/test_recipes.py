@@ -10,6 +10,7 @@ import pytest
 
 from mainspring.core.errors import InvalidRequest
 from mainspring.training.folder import Folder, RunRequest
+from mainspring.training.own.models.config import shape_of
 from mainspring.training.own.recipe_list import RECIPES
 from mainspring.training.recipe import Made
 from mainspring.training.run import Run
@@ -91,8 +92,6 @@ def test_other_objectives_are_learned_with_a_tokenizer_that_is_given(
 
 
 def test_the_second_stage_learns_to_answer(pretrained: tuple[Path, Made], tmp_path: Path) -> None:
-    from mainspring.training.own.models import model_files
-
     rows = [
         {"prompt": f"{size} {drink}", "completion": f"One {size} {drink} it is."} for drink in DRINKS for size in SIZES
     ] * 4
@@ -102,7 +101,7 @@ def test_the_second_stage_learns_to_answer(pretrained: tuple[Path, Made], tmp_pa
     assert made.makes == "chat"
     assert made.figures["perplexity"] < 2 < made.before["perplexity"]
     assert Folder(tmp_path).samples()[-1]["text"].startswith("One ")
-    assert model_files.shape_of(tmp_path / "output") == model_files.shape_of(base)
+    assert shape_of(tmp_path / "output") == shape_of(base)
     assert made.entry["files"] == [{"name": "model.gguf"}]
     told = [json.loads(line) for line in (tmp_path / "output" / "parity.jsonl").read_text().splitlines()]
     assert [each["text"] for each in told][:2] == ["small latte", "One small latte it is."]
@@ -115,7 +114,7 @@ def test_pairs_are_learned_by_an_encoder_with_decoder(tmp_path: Path) -> None:
     pairs = [{"source": f"{size} {drink}", "target": f"{drink} {size}"} for drink in DRINKS for size in SIZES]
     made = run(tmp_path / "tuned", "finetune-own", pairs * 4, tmp_path / "base" / "output", **STEPS | {"steps": 100})
     assert made.figures["perplexity"] < made.before["perplexity"] / 5
-    with pytest.raises(InvalidRequest, match="no pair"):
+    with pytest.raises(InvalidRequest, match="is not a pair"):
         run(tmp_path / "texts", "finetune-own", rows, tmp_path / "base" / "output", **STEPS)
 
 

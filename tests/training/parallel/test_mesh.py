@@ -6,6 +6,7 @@ import contextlib
 import ipaddress
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -19,9 +20,10 @@ import pytest
 
 from mainspring.core.errors import InvalidRequest
 from mainspring.features.train.jobs import tree
-from mainspring.training import several
+from mainspring.training import checkpoints, several
 from mainspring.training.folder import Folder, RunRequest
 from mainspring.training.parallel.layout import Layout
+from mainspring.training.parallel.memory import of_process
 from tests.conftest import ROOT
 from tests.training.parallel.apart import losses, prepare
 
@@ -37,10 +39,10 @@ LAYOUTS: dict[str, dict[str, Any]] = {
 }
 
 
-def run(count: int, tasks: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def run(count: int, tasks: list[dict[str, Any]], module: str = "apart") -> list[dict[str, Any]]:
     """The tasks in ``count`` processes."""
     own = {"PYTHONPATH": f"{ROOT / 'src'}:{ROOT}", "TORCH_CPP_LOG_LEVEL": "ERROR"}
-    command = [sys.executable, "-m", "tests.training.parallel.apart", json.dumps(tasks)]
+    command = [sys.executable, "-m", f"tests.training.parallel.{module}", json.dumps(tasks)]
     with TemporaryDirectory() as folder:
         begun = [
             subprocess.Popen(command, stdout=PIPE, stderr=PIPE, text=True, cwd=ROOT, env={**surroundings, **own})
@@ -60,6 +62,31 @@ def test_two_processes_equal_one_whatever_they_share(tmp_path: Path) -> None:
     for name, found in zip(LAYOUTS, run(2, tasks), strict=True):
         for told in ("loss", "norm", "held_out"):
             assert found[told] == pytest.approx(alone[told], abs=1e-5), (name, told)
+
+
+HELD: dict[str, dict[str, Any]] = {
+    "tensor": {"layout": {"tensor": 2}},
+    "tensor, half": {"layout": {"tensor": 2}, "half": True},
+    "pipeline": {"layout": {"pipeline": 2}},
+    "ZeRO-1": {"layout": {"data": 2, "shard": "optimiser"}},
+    "FSDP2": {"layout": {"data": 2, "shard": "weights"}},
+}
+
+
+def test_each_process_holds_what_is_planned() -> None:
+    """Embeddings and norms are whole in each process of tensor parallelism and at both ends of a pipeline: in small
+    models they are a large part."""
+    from tests.training.parallel.held import ROWS, SHAPE
+
+    for (name, task), found in zip(HELD.items(), run(2, [*HELD.values()], "held"), strict=True):
+        layout = Layout(**task["layout"])
+        plan = of_process(SHAPE, layout, ROWS, SHAPE.length, half=task.get("half", False))
+        assert found["weights"] == pytest.approx(plan.weights, rel=0.01), name
+        assert found["gradients"] == pytest.approx(plan.gradients, rel=0.01), name
+        assert found["optimiser"] == pytest.approx(plan.optimiser, rel=0.05), name
+        # Beside DDP and FSDP, autograd keeps weights that are gathered, which are no activations.
+        if layout.data == 1:
+            assert found["activations"] == pytest.approx(plan.activations, rel=0.1), name
 
 
 def test_a_run_goes_on_in_another_world(tmp_path: Path) -> None:
@@ -177,3 +204,53 @@ def test_torchrun_on_two_machines_equals_one_process(tmp_path: Path) -> None:
         told[name] = [each[part] for each in figures for part in ("loss", "held_out") if part in each]
     assert len(told["one"]) > 1
     assert told["two"] == pytest.approx(told["one"], abs=1e-5)
+
+
+ALONE: tuple[tuple[dict[str, Any], int], ...] = (({}, 0),)
+KILLED: tuple[tuple[dict[str, Any], int], ...] = (
+    ({"data": 2, "shard": "weights"}, 20),
+    ({}, 60),
+    ({"data": 2, "shard": "weights"}, 0),
+)
+"""How many processes train, and the step after whose checkpoint they are killed (0: they reach the end)."""
+
+
+def test_a_run_that_is_killed_goes_on_with_another_number_of_processes(tmp_path: Path) -> None:
+    options = {"width": 32, "layers": 2, "heads": 2, "length": 16, "vocabulary": 300, "steps": 120, "batch": 4}
+    options |= {"save": 5, "every": 20, "patience": 0}
+    lines = "\n".join(json.dumps({"text": f"The number {each} comes before {each + 1}."}) for each in range(60))
+    told = {}
+    for name, lives in (("one", ALONE), ("several", KILLED)):
+        folder = Folder(tmp_path / name)
+        for layout, upto in lives:
+            folder.create(RunRequest("pretrain", {**options, **layout}))
+            for side in ("train", "validation"):
+                (folder.data / f"{side}.jsonl").write_text(lines)
+            live(folder, upto)
+            assert (folder.made is None) == bool(upto)
+        told[name] = {
+            each["step"]: each["figures"][part]
+            for part in ("loss", "held_out")
+            for each in folder.metrics()
+            if part in each["figures"]
+        }
+    assert len(told["one"]) > 10
+    assert told["several"] == pytest.approx(told["one"], abs=1e-5)
+
+
+def live(folder: Folder, upto: int) -> None:
+    """Have the processes of a run work until they end, or kill them all after the checkpoint of a step."""
+    own = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
+    child = [sys.executable, "-m", "mainspring.training.child", str(folder.path)]
+    process = subprocess.Popen(child, env=own, stderr=PIPE, text=True)
+    end = time.monotonic() + 300
+    while upto and process.poll() is None and time.monotonic() < end:
+        saved = checkpoints.every(folder.checkpoints)
+        if saved and checkpoints.step_of(saved[-1]) >= upto:
+            for each in tree.below(process.pid):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(each, signal.SIGKILL)
+            break
+        time.sleep(0.002)
+    said = process.communicate(timeout=300)[1]
+    assert process.returncode == (-signal.SIGKILL if upto else 0), said[-4000:]

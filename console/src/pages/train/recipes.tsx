@@ -4,6 +4,7 @@ import { get } from "../../api/client";
 import type { Recipe } from "../../api/train";
 import type { List } from "../../api/types";
 import { useResource } from "../../lib/resource";
+import { Link, path } from "../../lib/route";
 import { Badge } from "../../ui/controls";
 import { Empty, Loaded } from "../../ui/states";
 
@@ -26,7 +27,7 @@ function Shown({ of }: { of: Recipe }): ReactNode {
   const options = Object.entries(of.options.properties ?? {});
   return (
     <li className="card stack">
-      <div className="section-head"><h2>{of.id}</h2><span className="row wraps"><Badge tone="accent">{of.makes}</Badge>{of.needs.map((each) => <Badge key={each}>{`needs ${each}`}</Badge>)}</span></div>
+      <div className="section-head"><h2>{of.id}</h2><span className="row wraps"><Badge tone="accent">{of.makes}</Badge>{of.needs.map((each) => <Badge key={each}>{`needs ${each}`}</Badge>)}<Link to={path("train", "new", of.id)} aria-label={`Train by ${of.id}`}>Train</Link></span></div>
       <p>{of.summary}</p>
       <p className="muted small">{[`Reads ${of.reads.join(", ")}`, of.bases.length > 0 ? `begins with a model of the kind ${of.bases.join(" or ")}` : "", of.source].filter(Boolean).join("; ")}</p>
       {options.length > 0 && (

@@ -53,6 +53,7 @@ def run(
     ] = None,
     usd: Annotated[float | None, typer.Option(help="Cost limit, at the machine's price")] = None,
     night: Annotated[bool, typer.Option("--night", help="Run only at night (train.night)")] = False,
+    serve: Annotated[bool, typer.Option("--serve", help="Serve the new version (on a server)")] = False,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for its end (on a server)")] = True,
     as_json: AsJson = False,
 ) -> None:
@@ -65,8 +66,12 @@ def run(
 
     if (data is None) == (not export):
         raise InvalidRequest("name the data with --data or --export", param="data")
-    order = Order(recipe, _options(option or []), export, None, base, name, seed, seconds, usd, night)
+    order = Order(recipe, _options(option or []), export, None, base, name, seed, seconds, usd, night, serve=serve)
     server = running_server(context)
+    if serve and not server:
+        raise InvalidRequest(
+            "no model is served here", remedy="Name a running server with MAINSPRING_API_KEY", param="serve"
+        )
     progress = _Progress(quiet=as_json)
     made = _at(server, order, data, wait, progress) if server else _here(context, order, data, progress)
     progress.end()
@@ -98,6 +103,37 @@ def list_recipes(
         return
     rows = [(e["id"], e["makes"], ", ".join(e["reads"]), ", ".join(e["bases"]), e["summary"]) for e in found]
     show.table(("RECIPE", "MAKES", "READS", "FROM", "WHAT"), rows)
+
+
+@app.command("plan")
+def plan(
+    context: typer.Context,
+    recipe: Annotated[str, typer.Argument(help="One of `mainspring train recipes`")],
+    base: Annotated[str, typer.Option(help="The base: a model of the catalogue, or a version")] = "",
+    option: Annotated[list[str] | None, typer.Option(help="NAME=VALUE of the recipe; repeat for more")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Plan the memory of a run before it starts."""
+    options, server = _options(option or []), running_server(context)
+    found = (
+        server.call("POST", "/v1/training/plan", {"recipe": recipe, "options": options, "base": base})
+        if server
+        else (_planned_here(context, recipe, options, base))
+    )
+    if as_json:
+        show.as_json(found)
+        return
+    cells = [(name, "not planned" if value is None else _megabytes(value)) for name, value in found["bytes"].items()]
+    print(
+        f"{found['parameters']:,} parameters, {found['trained']:,} of them trained, {found['processes']} process(es)\n"
+    )
+    show.table(("OF EACH PROCESS", "MB"), cells)
+    without = " without activations" if found["bytes"]["activations"] is None else ""
+    fits = "fits into" if found["fits"] else "does NOT fit into"
+    limit = _megabytes(found["limit_bytes"])
+    print(f"\n{_megabytes(found['total_bytes'])} MB in all{without}, which {fits} the {limit} MB of a run here.")
+    for note in found["notes"]:
+        print(show.printable(f"- {note}"))
 
 
 @app.command("jobs")
@@ -214,7 +250,7 @@ class _Progress:
 def _at(server: Server, order: Order, data: Path | None, wait: bool, progress: _Progress) -> dict[str, Any]:
     body: dict[str, Any] = {"recipe": order.recipe, "options": dict(order.options), "base": order.base}
     body |= {"suffix": order.suffix, "seed": order.seed, "seconds": order.seconds, "usd": order.usd}
-    body |= {"night": order.night, "export": order.export}
+    body |= {"night": order.night, "export": order.export, "serve": order.serve}
     if data is not None:
         found = {"training_file": data} if data.is_file() else _sides(data)
         body |= {side: server.upload(path, "fine-tune")["id"] for side, path in found.items()}
@@ -247,6 +283,20 @@ def _here(context: typer.Context, order: Order, data: Path | None, progress: _Pr
     return asyncio.run(local_training.train(settings, order, data, told, whole_opener(context)))
 
 
+def _planned_here(context: typer.Context, recipe: str, options: dict[str, Any], base: str) -> dict[str, Any]:
+    import asyncio
+
+    from mainspring.core.settings import load
+    from mainspring.features.train import local_training
+
+    settings = load(context.obj).settings
+    return asyncio.run(local_training.plan(settings, recipe, options, base, whole_opener(context)))
+
+
+def _megabytes(count: int) -> str:
+    return f"{count / 1e6:,.1f}"
+
+
 def _tell(made: dict[str, Any], as_json: bool) -> None:
     if as_json:
         show.as_json(made)
@@ -256,8 +306,21 @@ def _tell(made: dict[str, Any], as_json: bool) -> None:
         print(
             show.printable(f"{made['id']} ({made['recipe']}) has the status {made['status']}.{version} {error}".strip())
         )
+        if made.get("card"):
+            _measured(made)
     if made["status"] == "failed":
         raise typer.Exit(show.FAILED)
+
+
+def _measured(made: dict[str, Any]) -> None:
+    """The figures of a version that was made here, and where its card lies."""
+    cells = [
+        (each["name"], *("" if each[side] is None else f"{each[side]:.4g}" for side in ("before", "after")))
+        for each in made["measured"]
+    ]
+    if cells:
+        show.table(("FIGURE", "BEFORE", "AFTER"), cells)
+    print(show.printable(f"Its card: {made['card']}"))
 
 
 def _options(given: list[str]) -> dict[str, Any]:

@@ -18,7 +18,8 @@ from mainspring.core.settings import Settings
 from mainspring.core.types import Principal
 from mainspring.features.train.jobs.store import OVER
 from mainspring.features.train.service import Training
-from mainspring.features.train.shapes import job_body
+from mainspring.features.train.shapes import job_body, version_body
+from mainspring.features.train.versions import keeping
 from mainspring.features.train.working import training
 from mainspring.stores.sql import rows
 from mainspring.training.ports import Order
@@ -43,7 +44,23 @@ async def train(settings: Settings, order: Order, data: Path | None, told: Told,
             while (view := await service.training_job(principal.tenant, job_id)).state not in (*OVER, "paused"):
                 told(view.state, view.step, dict(view.figures), view.seconds)
                 await asyncio.sleep(_LOOK_S)
-        return job_body(await service.jobs.of(principal.tenant, job_id), view)
+        body = job_body(await service.jobs.of(principal.tenant, job_id), view)
+        if view.version:
+            # Nobody else can show it here.
+            row = await service.kept.find(principal.tenant, view.version)
+            seen = service.seen(row)
+            body |= {"measured": version_body(row, seen)["figures"], "card": str(seen.folder / keeping.CARD)}
+        return body
+
+
+async def plan(
+    settings: Settings, recipe: str, options: dict[str, Any], base: str, whole: WholeOpener
+) -> dict[str, Any]:
+    """The memory of a run, as ``planning.plan`` tells it."""
+    from mainspring.features.train import planning
+
+    async with _service(settings, Order(recipe), whole) as (service, principal):
+        return await planning.plan(service, principal, recipe, options, base)
 
 
 async def _unfinished(service: Training, principal: Principal, order: Order) -> str:

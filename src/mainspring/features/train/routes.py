@@ -12,6 +12,7 @@ from starlette.responses import Response as HttpResponse
 
 from mainspring.core.errors import InvalidRequest
 from mainspring.core.types import Context, Principal
+from mainspring.features.train import planning
 from mainspring.features.train.data.uploads import folder_of
 from mainspring.features.train.jobs.running import tail
 from mainspring.features.train.jobs.store import ORDERS
@@ -57,6 +58,7 @@ class TrainingBody(Body):
         | None
     ) = None
     night: Annotated[bool, Field(description="run only at night, see train.night")] = False
+    serve: Annotated[bool, Field(description="serve the resulting version before the job is over")] = False
     metadata: Metadata | None = None
 
     def files(self) -> dict[str, str]:
@@ -81,8 +83,17 @@ class TrainingBody(Body):
             seconds=self.seconds,
             usd=self.usd,
             night=self.night,
+            serve=self.serve,
             **more,
         )
+
+
+class PlanBody(Body):
+    """``POST /v1/training/plan``: a run as it would be ordered."""
+
+    recipe: Name
+    options: Annotated[Free, Field(default_factory=dict, description="options of the recipe, see its schema")]
+    base: Annotated[str, Field(max_length=128, description="base model in the catalogue, or a version")] = ""
 
 
 def router(service: Training, files: Files, access: Access, idempotency: Idempotency) -> APIRouter:
@@ -99,6 +110,12 @@ def router(service: Training, files: Files, access: Access, idempotency: Idempot
     async def get_recipe(recipe: str, context: trains) -> HttpResponse:  # noqa: ARG001
         """A recipe by its name."""
         return json_response(recipe_body(recipes.find(recipe)))
+
+    @routes.post("/plan")
+    async def plan_training(body: PlanBody, context: trains) -> HttpResponse:
+        """Plan the memory of a run: weights, gradients, optimiser state and activations of a process."""
+        found = await planning.plan(service, context.principal, body.recipe, body.options, body.base)
+        return json_response(found)
 
     @routes.post("/jobs", status_code=201)
     async def create_training(

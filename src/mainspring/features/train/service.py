@@ -84,7 +84,12 @@ class Training:
             self.disk.full,
             settings_of(self._all),
             self.path,
+            None if self.serving is None else self._served,
         )
+
+    async def _served(self, row: Row, label: str) -> None:
+        assert self.serving is not None
+        await self.serving.serve(await self.kept.find(row.tenant, label), Actor(row.key_id, ""))
 
     async def order(
         self,
@@ -302,7 +307,7 @@ class Training:
         samples: Any = (),
     ) -> str:
         """The card of a version."""
-        licence = self.bases.licence(version.base)
+        licence = await self.bases.licence(version.tenant, version.base)
         took = f" It took {seconds:.0f} s." if seconds else ""
         return await asyncio.to_thread(lambda: card.text(version, asked, data, samples, licence=licence, trained=took))
 

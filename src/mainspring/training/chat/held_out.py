@@ -24,6 +24,7 @@ from mainspring.training.recipe import Interrupted, Work
 _TOKENS = 4096
 _AT_ONCE = 16
 _PARITY_TEXTS, _PARITY_TOKENS = 16, 100
+_SCORED = 16
 Values = Mapping[str, Sequence[float | None]]
 
 
@@ -126,7 +127,9 @@ class HeldOut:
         self._scored = scorers is not None or bool(options.scorers)
         wanted = max(options.samples, options.tested if self._scored else 0)
         self.said: list[str] = []
-        self._asked: list[Question] = questions(work, "test", tuning.writer, wanted) if wanted else []
+        self._scores: Values = {}
+        right = getattr(options, "right", "")
+        self._asked: list[Question] = questions(work, "test", tuning.writer, wanted, right) if wanted else []
 
     def before(self) -> Values:
         """The values of the base; they are kept, for a run that goes on."""
@@ -152,9 +155,25 @@ class HeldOut:
             for asked, text in zip(self._asked[: options.samples], said, strict=False):
                 self._work.sample(step, asked.example.question or asked.prompt, text)
             if self._scored:
-                found.update(self._scoring.each([asked.example for asked in self._asked], said))
+                scores = self._scoring.each([asked.example for asked in self._asked], said)
+                self._scores = scores
+                found.update(scores)
                 found["answer-words"] = [float(len(text.split())) for text in said]
         return found
+
+    def scores(self) -> dict[str, Any]:
+        """Questions of the side with the scores of the last answers, for the gate of what is converted: scorers,
+        tokens of an answer, and rows. Empty without scorers."""
+        rows = []
+        for place, asked in enumerate(self._asked if self._scores else ()):
+            found = {name: values[place] for name, values in self._scores.items() if values[place] is not None}
+            told = asked_again(asked)
+            if told is not None and found:
+                rows.append({**told, "scores": found})
+        if not rows:
+            return {}
+        wanted = [each.model_dump() for each in self._scoring.wanted]
+        return {"scorers": wanted, "tokens": self._tuning.options.answer_tokens, "rows": rows[:_SCORED]}
 
     def parity(self) -> list[dict[str, Any]]:
         """Texts of the side and general ones, with their mean loss by torch and its tokens, for the gate of what is
@@ -173,6 +192,21 @@ class HeldOut:
             {"text": text, "loss": total / max(count, 1), "tokens": count}
             for text, (total, count) in zip(texts, losses(self._tuning, rows), strict=True)
         ]
+
+
+def asked_again(asked: Question) -> dict[str, Any] | None:
+    """The question as an engine can be asked, with what scorers read; None: it has tools or their calls."""
+    example = asked.example
+    if asked.tools or any(each.role == "tool" or each.tool_calls for each in example.messages):
+        return None
+    return {
+        "id": example.id,
+        "messages": [{"role": each.role, "content": each.content} for each in example.messages],
+        "references": list(example.references),
+        "passages": list(example.passages),
+        "refused": example.refused,
+        "extra": dict(example.extra),
+    }
 
 
 def report(before: Values, after: Values) -> dict[str, dict[str, Any]]:

@@ -120,6 +120,11 @@ class RewardedOptions(TuneOptions):
     )
     reward_model_weight: float = Field(1.0, ge=-100, le=100, description="weight of the score of the reward model")
     word_price: float = Field(0.0, ge=0, le=1, description="penalty per word of an answer")
+    right: str = Field(
+        "",
+        pattern=r"^(\w[\w-]{0,63})?$",
+        description="field of a row with its right answers; empty: references, else the last answer",
+    )
     new_tokens: int = Field(64, ge=1, le=4096, description="maximum tokens of an answer")
     temperature: float = Field(1.0, gt=0, le=2, description="sampling temperature of the answers that it learns from")
     beta: float = Field(0.02, ge=0, le=10, description="weight of the KL divergence from the base; 0: none")

@@ -13,11 +13,12 @@ from peft import get_peft_model_state_dict
 from safetensors.torch import save_file
 
 from mainspring.training.chat import base_weights
+from mainspring.training.chat.held_out import HeldOut
 from mainspring.training.chat.tuning import Tuning
 from mainspring.training.folder import write_json
 from mainspring.training.recipe import Made, Work
 
-ADAPTER = "adapter_model.safetensors"
+ADAPTER, SCORES = "adapter_model.safetensors", "scores.json"
 
 
 def write(
@@ -26,14 +27,18 @@ def write(
     told: Mapping[str, Mapping[str, Any]],
     *,
     notes: Sequence[str] = (),
-    parity: Sequence[Mapping[str, Any]] = (),
+    held: HeldOut,
 ) -> Made:
-    """Write what was learned into ``output``; ``told`` are the figures (``held_out.report``)."""
+    """Write what was learned into ``output``; ``told`` are the figures (``held_out.report``). ``held`` has what the
+    gates of a conversion compare with."""
     files = _all_weights(work.output, tuning) if tuning.learns_all else adapter(work.output, tuning)
-    if parity:
+    if parity := held.parity():
         lines = "".join(json.dumps(each, ensure_ascii=False) + "\n" for each in parity)
         (work.output / "parity.jsonl").write_text(lines, encoding="utf-8")
         files = (*files, "parity.jsonl")
+    if scores := held.scores():
+        write_json(work.output / SCORES, scores)
+        files = (*files, SCORES)
     entry = _whole_entry(tuning) if tuning.learns_all else adapter_entry(tuning)
     return Made(
         "chat" if tuning.learns_all else "adapter",

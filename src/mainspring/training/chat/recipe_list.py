@@ -35,7 +35,7 @@ RECIPES: tuple[Recipe, ...] = (
         "sft",
         "A chat model learns to write the answers of conversations",
         SftOptions,
-        ("sft", "raft"),
+        ("sft", "completion", "raft"),
         "Ouyang et al. 2022 (InstructGPT); Hu et al. 2021 (LoRA); guide D.6",
     ),
     _listed(
@@ -64,14 +64,14 @@ RECIPES: tuple[Recipe, ...] = (
         "ppo",
         "A chat model learns from rewards of its own answers, token by token",
         PpoOptions,
-        ("sft", "preference", "thumbs", "raft"),
+        ("prompt", "sft", "completion", "preference", "thumbs", "raft"),
         "Schulman et al. 2017 (PPO); Ouyang et al. 2022; guide D.6",
     ),
     _listed(
         "grpo",
         "A chat model learns from rewards of its own answers, compared in groups",
         GrpoOptions,
-        ("sft", "preference", "thumbs", "raft"),
+        ("prompt", "sft", "completion", "preference", "thumbs", "raft"),
         "Shao et al. 2024 (GRPO)",
     ),
     _listed(
@@ -85,7 +85,7 @@ RECIPES: tuple[Recipe, ...] = (
         "distil",
         "A small chat model learns from a larger one",
         DistilOptions,
-        ("sft", "raft"),
+        ("sft", "completion", "prompt", "raft"),
         "Hinton et al. 2015; Kim and Rush 2016",
     ),
 )

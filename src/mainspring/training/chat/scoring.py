@@ -51,6 +51,7 @@ class Scoring:
         names = [each.name for each in wanted]
         if len(set(names)) < len(names):
             raise InvalidRequest("a scorer is named twice", param="options.scorers")
+        self.wanted = tuple(wanted)
         self._scorers = [(each, make(each)) for each in wanted]
         self._context = Context(Principal("training", "training"))
 

@@ -18,6 +18,7 @@ from mainspring.training.own.corpus import Corpus, TokenTexts
 from mainspring.training.own.feed import Batch, Shuffled
 from mainspring.training.own.loop import Fitted, fit, targets_of
 from mainspring.training.own.models import gguf_file, model_files
+from mainspring.training.own.models.config import shape_of
 from mainspring.training.own.models.decoder import Decoder
 from mainspring.training.own.models.shape import Kind, Shape
 from mainspring.training.own.options import FinetuneOptions, Objective
@@ -38,7 +39,7 @@ def run(work: Work) -> Made:
     options = cast(FinetuneOptions, work.options)
     if work.base is None:
         raise InvalidRequest("this recipe starts from a pretrained model", remedy="Name one", param="base")
-    shape, tokenizer = model_files.shape_of(work.base), corpora.given_tokenizer(work.base)
+    shape, tokenizer = shape_of(work.base), corpora.given_tokenizer(work.base)
     torch.manual_seed(work.seed)
     model = model_files.load(work.base)
     texts = corpora.read(work, RowEncoder(tokenizer), options.most_tokens)

@@ -132,7 +132,7 @@ class Fit:
         self.world = world or Alone()
         check_precision(plan)
         checkpointed(model, plan.checkpointing)
-        self.model = self.world.wrap(model.to(plan.device))
+        self.model = self.world.wrap(model.to(plan.device), self._cast)
         self.optimiser = optimiser_of(self.model, plan, self.world)
         # Gradients of float16 vanish unless the loss is scaled up; bfloat16 has the range of float32.
         self.scaler = torch.amp.GradScaler("cuda", enabled=plan.precision == "float16")

@@ -80,7 +80,7 @@ RECIPES: tuple[Recipe, ...] = (
         "chat",
         PpoOwnOptions,
         f"{_HERE}.preferences.ppo:run",
-        ("preference", "sft", "text"),
+        ("prompt", "preference", "sft", "text"),
         _NEEDS,
         ("reward",),
         "Schulman et al. 2017; Ouyang et al. 2022; guide D.7",

@@ -14,6 +14,8 @@ from mainspring.training.own.models.model_files import put
 
 Loss = Callable[[nn.Module, Mapping[str, Tensor]], Tensor]
 Scaled = Callable[[Tensor], Tensor]
+Cast = Callable[[], AbstractContextManager[Any]]
+"""The precision of the arithmetic."""
 
 
 def both_ways(model: nn.Module, batch: Mapping[str, Tensor], loss: Loss, scaled: Scaled) -> Tensor:
@@ -43,8 +45,9 @@ class World(Protocol):
         processes: ``size`` where they are averaged (DDP, FSDP), 1 where they are summed."""
         ...
 
-    def wrap(self, model: nn.Module) -> nn.Module:
-        """The model that the loop calls, on its device."""
+    def wrap(self, model: nn.Module, within: Cast = nullcontext) -> nn.Module:
+        """The model that the loop calls, on its device. The loop computes losses within ``within``; who does not call
+        its loss computes within it, too."""
         ...
 
     def optimiser(self, groups: Sequence[Mapping[str, Any]], **options: Any) -> torch.optim.Optimizer:
@@ -93,7 +96,7 @@ class Alone:
 
     rank, size, factor = 0, 1, 1.0
 
-    def wrap(self, model: nn.Module) -> nn.Module:
+    def wrap(self, model: nn.Module, within: Cast = nullcontext) -> nn.Module:  # noqa: ARG002
         return model
 
     def optimiser(self, groups: Sequence[Mapping[str, Any]], **options: Any) -> torch.optim.Optimizer:

@@ -26,7 +26,7 @@ from mainspring.core.errors import InvalidRequest
 from mainspring.training import several
 from mainspring.training.own.models.layers import Block
 from mainspring.training.own.models.model_files import put
-from mainspring.training.own.world import Loss, Scaled, both_ways
+from mainspring.training.own.world import Cast, Loss, Scaled, both_ways
 from mainspring.training.parallel import gathered_state
 from mainspring.training.parallel.layout import Layout
 from mainspring.training.parallel.pipeline import Pipeline
@@ -93,12 +93,12 @@ class Mesh:
         averaged = self._sharded or self._replicated
         return float(self.size) if averaged else 1.0
 
-    def wrap(self, model: nn.Module) -> nn.Module:
+    def wrap(self, model: nn.Module, within: Cast = nullcontext) -> nn.Module:
         """Divide the model. Raises ``InvalidRequest`` if it cannot be."""
         self.layout.check(cast(Any, model).shape)
         self._names = gathered_state.grouped(model)
         if self.layout.pipeline > 1:
-            self._pipeline = Pipeline(model, self.mesh["pipeline"], self.layout, self._device)
+            self._pipeline = Pipeline(model, self.mesh["pipeline"], self.layout, self._device, within)
             model = self._pipeline.part
         if self.layout.tensor > 1:
             for block in _blocks(model):

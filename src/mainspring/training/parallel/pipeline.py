@@ -7,6 +7,7 @@ gradients are summed after each step.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -14,12 +15,13 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.pipelining import PipelineStage, ScheduleGPipe
+from torch.utils.checkpoint import checkpoint
 
 from mainspring.training.own.models.decoder import Decoder
 from mainspring.training.own.models.masks import causal
 from mainspring.training.own.models.positions import turn
 from mainspring.training.own.models.stack import loss_of, places
-from mainspring.training.own.world import Scaled
+from mainspring.training.own.world import Cast, Scaled
 from mainspring.training.parallel.layout import Layout
 
 _EMBEDDING = "embedding."
@@ -29,11 +31,12 @@ class Part(nn.Module):
     """The share of one process; its weights have the names that they have in the whole model.
 
     Reads ids (batch, length) where it is the first, else states (batch, length, width). Gives states, and where it is
-    the last the sum of the losses (1,): its weights may be whole within ``forward`` alone."""
+    the last the sum of the losses (1,): its weights may be whole within ``forward`` alone. Both are in full precision;
+    between them it computes within ``within``."""
 
-    def __init__(self, model: Decoder, stage: int, layout: Layout) -> None:
+    def __init__(self, model: Decoder, stage: int, layout: Layout, within: Cast = nullcontext) -> None:
         super().__init__()
-        self.shape = model.shape
+        self.shape, self._within = model.shape, within
         self.first, self.last = stage == 0, stage == layout.pipeline - 1
         self.own = layout.layers_of(stage, model.shape.layers)
         for layer in range(model.shape.layers):
@@ -48,24 +51,32 @@ class Part(nn.Module):
     def forward(
         self, given: Tensor, *, targets: Tensor, positions: Tensor | None = None, documents: Tensor | None = None
     ) -> Tensor:
+        with self._within():
+            return self._forward(given, targets, positions, documents)
+
+    def _forward(self, given: Tensor, targets: Tensor, positions: Tensor | None, documents: Tensor | None) -> Tensor:
         at = places(given, positions)
         mask = causal(given.shape[1], 0, given.device, documents=documents)
         states = self.embedding(given, at) if self.first else given
         by = turn(at, self.shape.head, self.shape.theta) if self.shape.positions == "rotary" else None
+        again = self.decoder.checkpointing and self.training
         for layer in self.own:
-            states = self.decoder.blocks[layer](states, by, mask, given.shape[1] > 1)
+            block, more = self.decoder.blocks[layer], (by, mask, given.shape[1] > 1)
+            states = checkpoint(block, states, *more, use_reentrant=False) if again else block(states, *more)
         return loss_of(self.decoder.norm(states), self.embedding, targets)[None] if self.last else states
 
 
 class Pipeline:
     """The pipeline that this process is part of."""
 
-    def __init__(self, model: nn.Module, mesh: DeviceMesh, layout: Layout, device: str) -> None:
+    def __init__(
+        self, model: nn.Module, mesh: DeviceMesh, layout: Layout, device: str, within: Cast = nullcontext
+    ) -> None:
         assert isinstance(model, Decoder)
         self.group = mesh.get_group()
         self.stage, self.count = mesh.get_local_rank(), layout.pipeline
         self.parts = layout.parts or 2 * layout.pipeline
-        self.part = Part(model, self.stage, layout)
+        self.part = Part(model, self.stage, layout, within)
         self._device = torch.device(device)
         self._ranks = dist.get_process_group_ranks(self.group)
         self._ends = _ends(mesh)

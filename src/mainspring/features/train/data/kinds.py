@@ -23,10 +23,12 @@ def taken_over(row: Row) -> Row:
     """Rows of preferences in OpenAI's form as ``prompt``, ``chosen`` and ``rejected``; others as they are."""
     if "preferred_output" not in row or not isinstance(row.get("input"), dict):
         return row
+    tools = row["input"].get("tools")
     return {
         "prompt": row["input"].get("messages"),
         "chosen": row["preferred_output"],
         "rejected": row.get("non_preferred_output"),
+        **({"tools": tools} if tools else {}),
     }
 
 
@@ -92,6 +94,17 @@ def _preference(row: Row) -> str:
     return "chosen and rejected are the same" if row["chosen"] == row["rejected"] else ""
 
 
+def _completion(row: Row) -> str:
+    return _said("prompt", row.get("prompt")) or _said("completion", row.get("completion"))
+
+
+def _prompt(row: Row) -> str:
+    """What is asked, without an answer: ``prompt``, or messages that end with the user."""
+    if "prompt" not in row and "messages" in row:
+        return _messages("messages", row["messages"], ends="user")
+    return _said("prompt", row.get("prompt"))
+
+
 def _thumbs(row: Row) -> str:
     told = _said("prompt", row.get("prompt")) or _said("completion", row.get("completion"))
     return told or ("" if isinstance(row.get("label"), bool) else "label must be true or false")
@@ -126,6 +139,10 @@ def _check(kind: str, row: Row) -> str:
             return _preference(row)
         case "thumbs":
             return _thumbs(row)
+        case "completion":
+            return _completion(row)
+        case "prompt":
+            return _prompt(row)
         case "raft":
             return _raft(row)
         case "few-shot":
@@ -152,4 +169,6 @@ _FIELDS: Mapping[str, tuple[str, ...]] = {
     "nli": ("premise",),
     "classification": ("label",),
     "text": ("text",),
+    "completion": ("completion",),
+    "prompt": ("prompt",),
 }

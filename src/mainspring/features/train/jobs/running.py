@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mainspring.core.errors import MainspringError, NotFound
+from mainspring.core.errors import MainspringError, NotFound, Unsupported
 from mainspring.core.types import Principal
 from mainspring.features.train.jobs import bounds, orders, run_questions
 from mainspring.features.train.jobs.limits import Night, most_seconds
@@ -61,7 +61,8 @@ class _Piece:
 class TrainingWork:
     """Given to a ``stores.sql.worker.Worker``. A job goes on from its latest checkpoint. ``keep`` makes a version of
     what was made, and returns its label. ``full``: a tenant has as much of the disk as it may.
-    ``handed``: where the settings lie, for the processes. ``path`` answers runs that ask models (None: none does)."""
+    ``handed``: where the settings lie, for the processes. ``path`` answers runs that ask models (None: none does).
+    ``serve`` has a version answer, for the key that ordered it (None: nothing is served here)."""
 
     def __init__(
         self,
@@ -75,6 +76,7 @@ class TrainingWork:
         full: Callable[[str], Awaitable[bool]],
         handed: Mapping[str, str],
         path: RequestPath | None = None,
+        serve: Callable[[Row, str], Awaitable[None]] | None = None,
     ) -> None:
         self._stores = stores
         self._jobs = jobs
@@ -86,6 +88,7 @@ class TrainingWork:
         self._full = full
         self._handed = handed
         self._path = path
+        self._serve = serve
         self._memory_mb = bounds.memory_mb(settings)
         self._night = Night.parse(settings.night)
 
@@ -264,7 +267,22 @@ class TrainingWork:
 
     async def _finished(self, job: Job, row: Row, folder: Folder) -> None:
         label = await self._keep(row, folder)
+        if orders.of(rows.load(row.asked)).serve:
+            await self._served(row, label)
         await self._jobs.end(job, "succeeded", version=label)
+
+    async def _served(self, row: Row, label: str) -> None:
+        """Who asks for the model as soon as the job is over finds it. A version that cannot be served is kept."""
+        told, level = f"{label} answers under this name.", "info"
+        try:
+            if self._serve is None:
+                raise Unsupported("no model is served here", remedy="Serve it at a running server")
+            await self._serve(row, label)
+        except MainspringError as error:
+            if error.code == "store_error":
+                raise
+            told, level = f"{label} is kept, and not served: {error.told}", "warn"
+        await self._jobs.tell(row.tenant, row.id, told, level)
 
     async def _usable(self, row: Row) -> bool:
         if row.key_id == self._local.key_id:

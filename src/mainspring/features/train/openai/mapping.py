@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,7 +25,8 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
 
 def options_of(recipe: Recipe, given: Mapping[str, Any], param: str) -> dict[str, Any]:
     """The recipe's options. Raises ``Unsupported`` for what it does not have."""
-    made: dict[str, Any] = {}
+    # OpenAI learns all answers of a conversation, but those with the weight 0.
+    made: dict[str, Any] = {"turns": "all"} if "turns" in recipe.options.model_fields else {}
     for name, value in given.items():
         if value in (None, "auto"):
             continue
@@ -39,11 +41,37 @@ def options_of(recipe: Recipe, given: Mapping[str, Any], param: str) -> dict[str
     return made
 
 
+_SAMPLE = re.compile(r"\{\{\s*sample\.output_text\s*\}\}")
+_ITEM = re.compile(r"\{\{\s*item\.(\w[\w-]{0,63})\s*\}\}")
+
+
+def _compared(grader: Mapping[str, Any], where: str) -> str:
+    """The field of a row with its right answers; empty: the grader names none. Raises ``Unsupported`` for templates
+    that compare anything else."""
+    if not _SAMPLE.fullmatch(str(grader.get("input") or "{{sample.output_text}}")):
+        raise Unsupported(
+            "a grader compares the text of an answer here",
+            remedy="Write {{sample.output_text}}",
+            param=f"{where}.input",
+        )
+    if not grader.get("reference"):
+        return ""
+    found = _ITEM.fullmatch(str(grader["reference"]))
+    if found is None:
+        raise Unsupported(
+            "a grader compares an answer with one field of its row here",
+            remedy="Write {{item.NAME}}, where NAME is a field of each row",
+            param=f"{where}.reference",
+        )
+    return found[1]
+
+
 _SIMILAR = {"bleu": "bleu", "meteor": "meteor", "rouge_1": "rouge-1", "rouge_2": "rouge-2", "rouge_l": "rouge-l"}
 
 
 def scorer_of(grader: Mapping[str, Any], recipe: Recipe) -> dict[str, Any]:
-    """The option of a recipe that has a grader's score as reward. Raises ``Unsupported``."""
+    """The options of a recipe that have a grader's score as reward: the scorer, and the field of a row that it compares
+    an answer with. Raises ``Unsupported``."""
     kind, where = grader.get("type"), "method.reinforcement.grader"
     name, what = "", kind
     if kind == "string_check":
@@ -59,7 +87,8 @@ def scorer_of(grader: Mapping[str, Any], recipe: Recipe) -> dict[str, Any]:
             "with POST /v1/training/jobs",
             param=where,
         )
+    right = _compared(grader, where)
     for option in ("rewards", "scorers"):
         if option in recipe.options.model_fields:
-            return {option: [{"name": name}]}
+            return {option: [{"name": name}], **({"right": right} if right else {})}
     raise Unsupported(f"the recipe {recipe.name} takes no grader", remedy="Leave it out", param=where)

@@ -138,7 +138,7 @@ class JobBody(Body):
                 remedy="For example my-shop",
                 param="suffix",
             )
-        return Order(recipe.name, options, base=self.model, suffix=suffix, seed=self.seed or 0, **more)
+        return Order(recipe.name, options, base=self.model, suffix=suffix, seed=self.seed or 0, serve=True, **more)
 
 
 def router(service: Training, files: Files, access: Access, idempotency: Idempotency) -> APIRouter:
@@ -150,7 +150,7 @@ def router(service: Training, files: Files, access: Access, idempotency: Idempot
     async def create_fine_tuning_job(
         http: HttpRequest, body: JobBody, context: trains, key: IdempotencyKey = None
     ) -> HttpResponse:
-        """Train a chat model on uploaded conversations or preferences."""
+        """Train a chat model on uploaded conversations or preferences, and serve it."""
         check_lasting(context, "a fine-tuning job")
 
         async def work() -> HttpResponse:

@@ -1,25 +1,35 @@
 """Whether an engine gives what the trained model gave: the last gate before a version answers.
 
 A recipe may write ``parity.jsonl``: inputs with what the model gave in the process that trained it. A conversion that
-ruins weights may keep the shape of texts, so the perplexity gate alone does not speak for a task.
+ruins weights may keep the shape of texts, so the perplexity gate alone does not speak for a task. ``scores.json`` has
+questions of the task with the scores of the trained model's answers.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mainspring.core.errors import ConversionRejected
+from mainspring.core.path import together
+from mainspring.core.types import Message
 from mainspring.engines.base import Embedder, Reranker
-from mainspring.features.train.versions.keeping import PARITY
+from mainspring.evaluation.examples import Example
+from mainspring.features.train.versions.keeping import PARITY, SCORES
+from mainspring.training.chat.options import WantedScore
+from mainspring.training.chat.scoring import Scoring
+from mainspring.training.folder import read_json
 
 MOST = 64
+_FEWEST = 4
+"""Answers below which their scores say nothing."""
 _LEAST_COSINE = 0.99
 Row = Mapping[str, Any]
 
@@ -61,6 +71,44 @@ def of_texts(losses: Sequence[float], rows: Sequence[Row], most: float, label: s
     gaps = [loss - float(row["loss"]) for loss, row in zip(losses, rows, strict=True)]
     gap = math.fsum(map(operator.mul, weights, gaps)) / math.fsum(weights)
     return _gate(label, "perplexity", abs(math.exp(gap) - 1), most)
+
+
+def scored(folder: Path) -> dict[str, Any]:
+    """The questions of the task with their scores; empty: the recipe scored no answers."""
+    return read_json(folder / SCORES) or {}
+
+
+async def of_scores(
+    ask: Callable[[Sequence[Message], int], Coroutine[Any, Any, str]], told: Mapping[str, Any], most: float, label: str
+) -> dict[str, float]:
+    """The mean change of each score from the trained model's answers to those that ``ask`` gets from the engine. Raises
+    ``ConversionRejected`` if one fell by more than ``most`` beyond doubt: the whole interval of 95 % lies below."""
+    rows = list(told["rows"])[:MOST]
+    examples = [_example(row) for row in rows]
+    answers = await together(*(ask(each.messages, int(told["tokens"])) for each in examples))
+    scoring = Scoring([WantedScore.model_validate(each) for each in told["scorers"]])
+    found = await asyncio.to_thread(scoring.each, examples, answers)
+    changes: dict[str, float] = {}
+    for name, values in found.items():
+        pairs = [(row["scores"].get(name), value) for row, value in zip(rows, values, strict=True)]
+        moved = np.array([new - old for old, new in pairs if old is not None and new is not None], np.float64)
+        if len(moved) < _FEWEST:
+            continue
+        changes[name] = float(moved.mean())
+        high = changes[name] + 1.96 * float(moved.std(ddof=1)) / math.sqrt(len(moved))
+        if high < -most:
+            raise ConversionRejected(
+                f"{label} lost {-changes[name]:.3f} of its score {name} in {len(moved)} answers after conversion",
+                remedy="Serve another version, or raise train.difference if that much does not matter",
+            )
+    return changes
+
+
+def _example(row: Row) -> Example:
+    messages = tuple(Message(each["role"], each["content"]) for each in row["messages"])
+    refused = row.get("refused")
+    references, passages = tuple(row.get("references", ())), tuple(row.get("passages", ()))
+    return Example(str(row.get("id", "")), messages, references, passages, refused, extra=dict(row.get("extra") or {}))
 
 
 def _gate(label: str, what: str, gap: float, most: float) -> dict[str, float]:

@@ -82,10 +82,12 @@ class Bases:
     def _catalogue(self) -> Catalogue:
         return Catalogue.load(self._settings, trained=False)
 
-    def licence(self, name: str) -> str:
-        """That of a model of the catalogue; empty: unknown."""
-        if not name or orders.usable(name):
-            return ""
+    async def licence(self, tenant: str, name: str) -> str:
+        """That of a model of the catalogue, or of the one that a version was made from in the end; empty: unknown."""
         with contextlib.suppress(MainspringError):
-            return self._catalogue().get(name).license
+            while orders.usable(name):
+                version, number = orders.label_of(name)
+                name = str((await self._versions.row(tenant, version, number or 0)).base)
+            if name:
+                return (await asyncio.to_thread(self._catalogue)).get(name).license
         return ""

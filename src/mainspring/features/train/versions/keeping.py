@@ -17,7 +17,7 @@ from mainspring.stores.sql import rows
 from mainspring.training.folder import Folder, write_json
 from mainspring.training.recipe import Made
 
-CARD, TELLS, PARITY = "README.md", "version.json", "parity.jsonl"
+CARD, TELLS, PARITY, SCORES = "README.md", "version.json", "parity.jsonl", "scores.json"
 
 
 class Places:
@@ -91,7 +91,8 @@ def forget(folder: Folder) -> None:
 def redact(version: Path, reason: str) -> None:
     """Delete what the files of a version repeat of its rows: the inputs on which a conversion is compared, and the
     samples of its card. Which row each is of is not known, so that all go."""
-    (version / PARITY).unlink(missing_ok=True)
+    for name in (PARITY, SCORES):
+        (version / name).unlink(missing_ok=True)
     told = version / CARD
     if told.exists():
         draft = version / f".{CARD}.{os.getpid()}"

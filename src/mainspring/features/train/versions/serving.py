@@ -7,14 +7,15 @@ import contextlib
 import json
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
 
 from mainspring.core.errors import Conflict, MainspringError, ModelError, QuotaExceeded
-from mainspring.core.types import Principal, Responder
+from mainspring.core.path import collect
+from mainspring.core.types import ChatRequest, Context, Message, Principal, Priority, Responder, Sampling
 from mainspring.engines.catalogue import convert
 from mainspring.engines.catalogue.pull import PulledModel, Puller
 from mainspring.engines.catalogue.sources import silent
@@ -267,8 +268,13 @@ class Serving:
 
     async def _agrees(self, row: Row, folder: Path, pulled: PulledModel, loaded: _Loaded) -> Mapping[str, float]:
         told = await asyncio.to_thread(agreeing.told, folder)
+        tasks = await asyncio.to_thread(agreeing.scored, folder)
+        changes: dict[str, float] = {}
+        if isinstance(loaded.engine, ChatModel) and tasks:
+            ask = _asking(row, loaded.engine)
+            changes = await agreeing.of_scores(ask, tasks, self._settings.difference, loaded.label)
         if not told:
-            return {}
+            return changes
         engine, label, most = loaded.engine, loaded.label, self._settings.difference
         if not isinstance(engine, ChatModel):
             if row.makes == "reranker":
@@ -278,10 +284,10 @@ class Serving:
             # Their step of the conversion compares them with the weights.
             return {}
         if "ir" not in pulled.files:
-            return {}
+            return changes
         job = {"step": "losses", "model": str(pulled.files["ir"]), "texts": [str(each["text"]) for each in told]}
         found = await asyncio.to_thread(convert.run, job, silent)
-        return agreeing.of_texts(found["losses"], told, most, label)
+        return {**changes, **agreeing.of_texts(found["losses"], told, most, label)}
 
     async def _audit(self, row: Row, by: Actor, action: str, details: Mapping[str, Any]) -> None:
         stores = self._rooms.stores
@@ -290,6 +296,17 @@ class Serving:
             stores.audit.append(connection, row.tenant, action, by, object=f"{row.name}@{row.number}", details=details)
 
         await stores.database.write(work, durable=True)
+
+
+def _asking(row: Row, model: ChatModel) -> Callable[[Sequence[Message], int], Coroutine[Any, Any, str]]:
+    """Asks the engine itself: nobody is charged, and nothing is recorded."""
+
+    async def ask(messages: Sequence[Message], tokens: int) -> str:
+        request = ChatRequest(model.name, tuple(messages), Sampling(max_tokens=tokens, temperature=0.0), store=False)
+        context = Context(Principal(row.tenant, "local"), priority=Priority.BATCH, replay=row.job)
+        return (await collect(await model.responder.respond(request, context))).text
+
+    return ask
 
 
 async def _close(engine: ChatModel | Encoder) -> None:

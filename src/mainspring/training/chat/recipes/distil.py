@@ -20,13 +20,12 @@ from trl import SFTConfig, SFTTrainer
 from mainspring.agents.tools.sources.outgoing import Outbound, Outgoing
 from mainspring.core.errors import InvalidRequest, NothingLearned, UpstreamError
 from mainspring.core.settings import load
-from mainspring.core.types import Message
 from mainspring.training.chat import base_weights, held_out, loop, outputs, rows
 from mainspring.training.chat.options import DistilOptions
 from mainspring.training.chat.recipes import sft
 from mainspring.training.chat.rows import LearnedText, Question
 from mainspring.training.chat.tuning import Tuning
-from mainspring.training.recipe import Interrupted, Made, Work
+from mainspring.training.recipe import Interrupted, Made, Side, Work
 
 _TAUGHT = "taught.jsonl"
 
@@ -52,20 +51,17 @@ def run(work: Work) -> Made:
     rows.enough(work.count("train"), options.min_rows)
     tuning = Tuning(work, options)
     if options.level == "sequence":
-        taught = Taught(work, tuning, apart=apart).all()
-        told = [
-            LearnedText(each.prompt + text, ((len(each.prompt), len(each.prompt) + len(text)),))
-            for each, answer in taught
-            if answer.strip() and (text := tuning.writer.ended(answer))
-        ]
-        learning = rows.encoded(tuning.tokenizer, told, options.length)
+        taught = Taught(work, tuning, apart=apart)
+        learning = rows.encoded(tuning.tokenizer, taught.texts("train"), options.length)
         rows.enough(learning, options.min_rows, "answers of the teacher")
-        return sft.tune(work, tuning, learning, sft.prepared(work, tuning, "validation"))
+        validation = rows.encoded(tuning.tokenizer, taught.texts("validation"), options.length)
+        return sft.tune(work, tuning, learning, validation, told=taught.texts("test"))
     return _by_logits(work, tuning)
 
 
 class Taught:
-    """The teacher's answers to the prompts of ``train``, kept as they come: a run that was killed asks for the rest."""
+    """The teacher's answers to prompts, kept as they come: a run that was killed asks for the rest. It answers all
+    prompts of ``train``, and of the other sides those that have no answer."""
 
     def __init__(self, work: Work, tuning: Tuning, *, apart: bool) -> None:
         """``apart``: the teacher is behind an API."""
@@ -75,16 +71,25 @@ class Taught:
         self._options = cast(DistilOptions, tuning.options)
         self._kept = work.checkpoints / _TAUGHT
 
-    def all(self) -> list[tuple[Question, str]]:
-        """Each prompt with the teacher's answer. Raises ``Interrupted``, ``Forbidden``, ``UpstreamError``."""
-        asked = rows.questions(self._work, "train", self._tuning.writer)
+    def texts(self, side: Side) -> list[LearnedText]:
+        """What is learned of a side, or measured on it. Raises ``Interrupted``, ``Forbidden``, ``UpstreamError``."""
+        self._kept = self._work.checkpoints / (_TAUGHT if side == "train" else f"{side}-{_TAUGHT}")
+        writer = self._tuning.writer
+        asked = rows.questions(self._work, side, writer)
+        own = {place for place, each in enumerate(asked) if each.wanted and side != "train"}
         known = self._known()
-        missing = [place for place in range(len(asked)) if place not in known]
-        if missing:
+        if missing := [place for place in range(len(asked)) if place not in known and place not in own]:
             write = self._by_api if self._apart else self._locally
             write(asked, missing)
             known = self._known()
-        return [(each, known.get(place, "")) for place, each in enumerate(asked)]
+        told = []
+        for place, (each, (where, _, row)) in enumerate(zip(asked, rows.numbered(self._work, side), strict=True)):
+            if place in own:
+                told.append(rows.learned(row, where, writer, self._options.turns))
+            elif (answer := known.get(place, "")).strip():
+                begins, text = len(each.prompt), writer.ended(answer)
+                told.append(LearnedText(each.prompt + text, ((begins, begins + len(text)),)))
+        return told
 
     def _known(self) -> dict[int, str]:
         found: dict[int, str] = {}
@@ -108,25 +113,28 @@ class Taught:
         writer = rows.Writer(teacher.base.template, teacher.base.bos, teacher.base.eos)
         for start in range(0, len(missing), 8):
             part = missing[start : start + 8]
-            prompts = [writer.prompt(asked[place].example.messages) for place in part]
+            prompts = [writer.prompt(asked[place].example.messages, asked[place].tools) for place in part]
             texts = held_out.answers(teacher, prompts, self._options.teacher_tokens, self._work)
             for place, text in zip(part, texts, strict=True):
                 self._keep(place, text)
 
     def _by_api(self, asked: Sequence[Question], missing: Sequence[int]) -> None:
         for place in missing:
-            self._keep(place, self._asked_api(asked[place].example.messages))
+            self._keep(place, self._asked_api(asked[place]))
 
-    def _asked_api(self, messages: Sequence[Message]) -> str:
+    def _asked_api(self, asked: Question) -> str:
         options = self._options
         remote = load().settings.models.remote.get(options.teacher)
         url = remote.url if remote else options.teacher_url
         body = {
             "model": remote.model if remote else options.teacher_model,
-            "messages": [{"role": each.role, "content": each.content} for each in messages],
+            "messages": [{"role": each.role, "content": each.content} for each in asked.example.messages],
             "max_tokens": options.teacher_tokens,
             "temperature": options.teacher_temperature,
         }
+        if asked.tools:
+            named = [{"name": e.name, "description": e.description, "parameters": e.parameters} for e in asked.tools]
+            body["tools"] = [{"type": "function", "function": each} for each in named]
         headers = {"Authorization": f"Bearer {remote.api_key}"} if remote and remote.api_key else {}
         request = Outbound("POST", f"{url.rstrip('/')}/chat/completions", headers=headers, body=body)
         host = urlsplit(url).hostname or ""
@@ -197,7 +205,7 @@ def _by_logits(work: Work, tuning: Tuning) -> Made:
     watch = loop.Watch(work, tuning)
     step = loop.drive(trainer, work, watch)
     report = held_out.report(before, test.measure(step))
-    return outputs.write(work, tuning, report, notes=[*watch.notes, f"weights of step {step}"], parity=test.parity())
+    return outputs.write(work, tuning, report, notes=[*watch.notes, f"weights of step {step}"], held=test)
 
 
 class _Distilling(SFTTrainer):

@@ -34,7 +34,7 @@ def run(work: Work) -> Made:
     step = loop.drive(trainer, work, watch)
     after = held.measure(step)
     notes = [*watch.notes, f"weights of step {step}", *length_note(before, after)]
-    return outputs.write(work, tuning, held_out.report(before, after), notes=notes, parity=held.parity())
+    return outputs.write(work, tuning, held_out.report(before, after), notes=notes, held=held)
 
 
 SIDES: tuple[Any, ...] = ("train", "validation", "test")

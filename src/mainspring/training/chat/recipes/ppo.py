@@ -35,7 +35,7 @@ def run(work: Work) -> Made:
     rows.enough(work.count("train"), options.min_rows, "prompts in train")
     rewards = Rewards(options, work.given)
     tuning = Tuning(work, options)
-    asked = fitting(rows.questions(work, "train", tuning.writer), tuning, options.new_tokens)
+    asked = fitting(rows.questions(work, "train", tuning.writer, right=options.right), tuning, options.new_tokens)
     rows.enough(asked, options.min_rows, f"prompts that leave {options.new_tokens} of {options.length} tokens")
     held = held_out.HeldOut(work, tuning, scorers=rewards.scorers)
     before = held.before()
@@ -43,7 +43,7 @@ def run(work: Work) -> Made:
     step = ppo.train()
     after = held.measure(step)
     notes = [*ppo.notes, f"weights of step {step}", *length_note(before, after)]
-    return outputs.write(work, tuning, held_out.report(before, after), notes=notes)
+    return outputs.write(work, tuning, held_out.report(before, after), notes=notes, held=held)
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ def run(work: Work) -> Made:
         f"weights of step {step}",
         f"{len(learning)} of {work.count('train')} rows in the curriculum",
     ]
-    return outputs.write(work, tuning, report, notes=notes, parity=test.parity())
+    return outputs.write(work, tuning, report, notes=notes, held=test)
 
 
 def staged(work: Work, tuning: Tuning) -> list[dict[str, list[int]]]:

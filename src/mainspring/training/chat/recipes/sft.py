@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 from datasets import Dataset
@@ -9,6 +10,7 @@ from trl import SFTConfig, SFTTrainer
 
 from mainspring.training.chat import held_out, loop, outputs, rows
 from mainspring.training.chat.options import SftOptions
+from mainspring.training.chat.rows import LearnedText
 from mainspring.training.chat.tuning import Tuning
 from mainspring.training.recipe import Made, Work
 
@@ -37,10 +39,13 @@ def tune(
     validation: list[dict[str, list[int]]],
     *,
     ordered: bool = False,
+    told: Sequence[LearnedText] | None = None,
 ) -> Made:
-    """Learn from rows of tokens, and measure. ``ordered``: the rows are seen in their order."""
+    """Learn from rows of tokens, and measure. ``ordered``: the rows are seen in their order. ``told`` are the texts of
+    the side ``test``; None: its conversations."""
     options = cast(SftOptions, tuning.options)
-    told = rows.conversations(work, "test", tuning.writer, options.turns)
+    if told is None:
+        told = rows.conversations(work, "test", tuning.writer, options.turns)
     test = held_out.HeldOut(work, tuning, told)
     before = test.before()
     trainer = make(work, tuning, learning, validation, ordered=ordered)
@@ -51,7 +56,7 @@ def tune(
     notes = [*watch.notes, f"weights of step {step}"]
     if left_out > 0:
         notes.append(f"{left_out} rows have more than {options.length} tokens and were left out")
-    return outputs.write(work, tuning, held_out.report(before, after), notes=notes, parity=test.parity())
+    return outputs.write(work, tuning, held_out.report(before, after), notes=notes, held=test)
 
 
 def make(

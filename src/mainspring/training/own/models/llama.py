@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor
 
-from mainspring.core.errors import ModelError, Unsupported
+from mainspring.core.errors import Unsupported
 from mainspring.training.own.models.decoder import Decoder
-from mainspring.training.own.models.shape import Shape
 
 _NAMES = {
     "norm.scale": "input_layernorm.weight",
@@ -55,27 +53,6 @@ def told(model: Decoder, *, pad: int, begin: int, end: int) -> tuple[dict[str, A
         "eos_token_id": end,
     }
     return config, {renamed(name): weight for name, weight in model.state_dict().items()}
-
-
-def shape_of(config: Mapping[str, Any]) -> Shape:
-    """The shape of a Llama that is one of ours. Raises ``ModelError`` for one that our decoder cannot be."""
-    rope = config.get("rope_parameters") or {}
-    if not config.get("tie_word_embeddings") or config.get("rope_scaling") or config.get("attention_bias"):
-        raise ModelError(
-            "this Llama has a head of its own, biases or stretched positions, which our decoder has not",
-            remedy="Name the folder of a model that pretrain made",
-        )
-    return Shape(
-        "decoder",
-        vocabulary=config["vocab_size"],
-        width=config["hidden_size"],
-        layers=config["num_hidden_layers"],
-        heads=config["num_attention_heads"],
-        kv_heads=config["num_key_value_heads"],
-        hidden=config["intermediate_size"],
-        length=config["max_position_embeddings"],
-        theta=float(config.get("rope_theta") or rope.get("rope_theta", 10_000.0)),
-    )
 
 
 def renamed(name: str) -> str:

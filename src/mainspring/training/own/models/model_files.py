@@ -16,30 +16,20 @@ from torch import Tensor, nn
 
 from mainspring.core.errors import ModelError
 from mainspring.training.own.models import llama
+from mainspring.training.own.models.config import CONFIG, shape_of
 from mainspring.training.own.models.decoder import Decoder
 from mainspring.training.own.models.encoder import Encoder
 from mainspring.training.own.models.encoder_decoder import EncoderDecoder
 from mainspring.training.own.models.shape import Shape
 from mainspring.training.own.words import BEGIN, END, PAD
 
-CONFIG, WEIGHTS = "config.json", "model.safetensors"
+WEIGHTS = "model.safetensors"
 
 
 def build(shape: Shape) -> nn.Module:
     """A model of this shape with random weights, by torch's generator."""
     kinds: dict[str, type[nn.Module]] = {"decoder": Decoder, "encoder": Encoder, "encoder-decoder": EncoderDecoder}
     return kinds[shape.kind](shape)
-
-
-def shape_of(folder: Path) -> Shape:
-    """Raises ``ModelError`` if no model of ours lies there."""
-    try:
-        told = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-        return llama.shape_of(told) if told.get("model_type") == "llama" else Shape.read(told)
-    except (OSError, ValueError, KeyError):
-        raise ModelError(
-            f"{folder.name} has no readable {CONFIG}", remedy="Name the folder of a model that pretrain made"
-        ) from None
 
 
 def save(model: nn.Module, folder: Path) -> tuple[str, ...]:

@@ -1,0 +1,126 @@
+"""How much memory a run will take, told before it is ordered."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from mainspring.core.errors import InvalidRequest, Unsupported
+from mainspring.core.types import Principal
+from mainspring.features.train.jobs import bounds
+from mainspring.features.train.service import Training
+from mainspring.training import recipes
+from mainspring.training.chat import memory as of_chat
+from mainspring.training.chat.options import TuneOptions
+from mainspring.training.own import words
+from mainspring.training.own.models.config import shape_of
+from mainspring.training.own.models.shape import Kind, Shape
+from mainspring.training.own.options import Objective, PretrainWithOptions, StepOptions
+from mainspring.training.parallel.layout import Layout
+from mainspring.training.parallel.memory import MemoryPlan, of_process
+from mainspring.training.recipe import Recipe, RecipeOptions
+from mainspring.training.run import options_of
+
+_KINDS: Mapping[Objective, Kind] = {"causal": "decoder", "masked": "encoder", "span": "encoder-decoder"}
+
+
+@dataclass(frozen=True, slots=True)
+class RunPlan:
+    """``each`` are the bytes of one process, of the one that holds most. Activations of None are not planned."""
+
+    parameters: int
+    trained: int
+    each: MemoryPlan
+    processes: int = 1
+    planned: bool = True
+    notes: tuple[str, ...] = ()
+
+
+async def plan(
+    service: Training, principal: Principal, name: str, given: Mapping[str, Any], base: str
+) -> dict[str, Any]:
+    """A ``training.plan`` object. Raises ``NotFound``, ``InvalidRequest`` naming an option at fault, and
+    ``Unsupported`` for recipes whose memory is not planned."""
+    recipe = recipes.find(name)
+    options = options_of(recipe, given)
+    bounds.check(options, service.settings)
+    folder = (await service.bases.find(principal, recipe, base)).folder
+    found = await asyncio.to_thread(planned, recipe, options, folder)
+    total = found.each.total * found.processes
+    most = bounds.memory_mb(service.settings) * 2**20
+    parts = asdict(found.each) | {"activations": found.each.activations if found.planned else None}
+    return {
+        "object": "training.plan",
+        "recipe": recipe.name,
+        "base": base or None,
+        "parameters": found.parameters,
+        "trained": found.trained,
+        "processes": found.processes,
+        "bytes": {name: None if value is None else round(value) for name, value in parts.items()},
+        "total_bytes": round(total),
+        "limit_bytes": round(most),
+        "fits": total <= most,
+        "notes": list(found.notes),
+    }
+
+
+def planned(recipe: Recipe, options: RecipeOptions, folder: Path | None) -> RunPlan:
+    """Of a run with these options; ``folder`` has its base. Raises as ``plan``."""
+    if isinstance(options, TuneOptions):
+        assert folder is not None
+        sizes = of_chat.sizes(folder)
+        each, notes = of_chat.planned(sizes, options), tuple(of_chat.notes(options))
+        return RunPlan(sizes.parameters, of_chat.trained(sizes, options), each, planned=False, notes=notes)
+    if isinstance(options, PretrainWithOptions):
+        return _own(_shape(options, folder), options, options.layout)
+    if isinstance(options, StepOptions) and folder is not None:
+        return _own(shape_of(folder), options, Layout())
+    raise Unsupported(
+        f"the memory of the recipe {recipe.name} is not planned",
+        remedy="Plan recipes of chat models, pretrain, pretrain-with or finetune-own",
+        param="recipe",
+    )
+
+
+def _shape(options: PretrainWithOptions, folder: Path | None) -> Shape:
+    vocabulary = int(getattr(options, "vocabulary", 0))
+    if folder is not None:
+        vocabulary = words.load(folder / "tokenizer.json").get_vocab_size()
+    return Shape(
+        _KINDS[options.objective],
+        vocabulary=vocabulary,
+        width=options.width,
+        layers=options.layers,
+        heads=options.heads,
+        kv_heads=options.kv_heads,
+        length=options.length,
+        positions=options.positions,
+        dropout=options.dropout,
+    )
+
+
+def _own(shape: Shape, options: StepOptions, layout: Layout) -> RunPlan:
+    share, left = divmod(options.batch, layout.data)
+    if left:
+        raise InvalidRequest(
+            f"a batch of {options.batch} rows cannot be shared by {layout.data} processes",
+            remedy="Choose a multiple",
+            param="options.batch",
+        )
+    notes = ["a run with held-out rows keeps its best weights besides, and libraries allocate memory of their own"]
+    stacked = shape.kind == "encoder-decoder"
+    if stacked:
+        notes.append("activations of an encoder with a decoder are not planned")
+    each = of_process(
+        shape,
+        layout,
+        0 if stacked else min(options.micro or share, share),
+        shape.length,
+        half=options.precision != "float32",
+        checkpointing=options.checkpointing,
+    )
+    parameters = shape.parameters
+    return RunPlan(parameters, parameters, each, layout.processes, planned=not stacked, notes=tuple(notes))

@@ -1,0 +1,98 @@
+"""The memory of a run is told before it is ordered."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mainspring.core.errors import InvalidRequest, NotFound, Unsupported
+from mainspring.features.train import planning
+from mainspring.training.chat.memory import sizes
+from mainspring.training.chat.recipe_list import RECIPES as CHAT
+from mainspring.training.own.models.shape import Shape
+from mainspring.training.own.options import PretrainOptions
+from mainspring.training.own.recipe_list import RECIPES as OWN
+from mainspring.training.run import options_of
+from tests.features.train.world import world
+
+RECIPES = {each.name: each for each in (*CHAT, *OWN)}
+CONFIG = {
+    "hidden_size": 64,
+    "intermediate_size": 160,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "num_hidden_layers": 3,
+    "vocab_size": 500,
+    "tie_word_embeddings": True,
+}
+
+
+def planned(recipe: str, folder: Path | None = None, **options: Any) -> planning.RunPlan:
+    return planning.planned(RECIPES[recipe], options_of(RECIPES[recipe], options), folder)
+
+
+def chat(folder: Path, **more: Any) -> Path:
+    """A folder as transformers writes it."""
+    (folder / "config.json").write_text(json.dumps({**CONFIG, **more}))
+    (folder / "tokenizer.json").write_text(json.dumps({"model": {"vocab": {"</s>": 0}}}))
+    (folder / "model.safetensors").touch()
+    return folder
+
+
+def test_own_models_are_planned_with_what_each_process_holds() -> None:
+    alone = planned("pretrain", batch=8, length=64)
+    shape = Shape("decoder", PretrainOptions().vocabulary, width=192, layers=4, heads=6, kv_heads=2, length=64)
+    assert (alone.parameters, alone.processes, alone.planned) == (shape.parameters, 1, True)
+    assert alone.each.weights == 4 * shape.parameters
+    both = planned("pretrain", batch=8, length=64, tensor=2)
+    # A half of the matrices, and the whole embedding.
+    assert 2 * shape.parameters < both.each.weights < 4 * shape.parameters
+    shared = planned("pretrain", batch=8, length=64, data=2, shard="weights")
+    assert (shared.processes, shared.each.weights) == (2, 2 * shape.parameters)
+    assert shared.each.activations < 0.6 * alone.each.activations
+    assert planned("pretrain", batch=8, micro=2, length=64).each.activations < 0.5 * alone.each.activations
+    assert not planned("pretrain", objective="span").planned
+    with pytest.raises(InvalidRequest, match="shared by 3"):
+        planned("pretrain", batch=8, data=3)
+
+
+def test_chat_models_are_planned_from_the_sizes_of_their_base(tmp_path: Path) -> None:
+    base = chat(tmp_path)
+    whole = sizes(base).parameters
+    block = 2 * 64 * 64 + 2 * 64 * 32 + 3 * 64 * 160 + 2 * 64
+    assert whole == 500 * 64 + 3 * block + 64
+    full = planned("sft", base, method="full")
+    assert (full.trained, full.each.total) == (whole, 16 * whole)
+    adapter = planned("dpo", base, rank=8, modules=["q_proj", "v_proj"])
+    assert adapter.trained == 3 * 8 * (64 + 64 + 64 + 32)
+    assert adapter.each.weights == 4 * whole + 4 * adapter.trained
+    assert planned("sft", base, precision="bf16").each.weights < 0.7 * planned("sft", base).each.weights
+    assert planned("sft", base, method="qlora").each.weights < 0.5 * planned("sft", base).each.weights
+    assert any("activations" in note for note in adapter.notes)
+    assert any("teacher" in note for note in planned("distil", base, teacher="large").notes)
+    (base / "config.json").write_text("{}")
+    with pytest.raises(Unsupported, match="hidden_size"):
+        planned("sft", base)
+
+
+@pytest.mark.slow
+async def test_a_plan_names_what_is_wrong_and_compares_with_the_limit(tmp_path: Path) -> None:
+    async with world(tmp_path, works=False, train={"memory_mb": 1}) as home:
+
+        async def plan(recipe: str, base: str = "", **options: Any) -> dict[str, Any]:
+            return await planning.plan(home.service, home.who, recipe, options, base)
+
+        found = await plan("pretrain")
+        assert (found["fits"], found["limit_bytes"]) == (False, 2**20)
+        assert found["total_bytes"] == pytest.approx(sum(found["bytes"].values()), abs=4)
+        with pytest.raises(NotFound, match="Did you mean pretrain"):
+            await plan("pretrian")
+        with pytest.raises(InvalidRequest, match="at most 1"):
+            await plan("pretrain", data=2)
+        with pytest.raises(InvalidRequest, match="Name it"):
+            await plan("finetune-own")
+        with pytest.raises(Unsupported, match="tokenizer is not planned"):
+            await plan("tokenizer")
