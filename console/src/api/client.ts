@@ -94,11 +94,11 @@ export function may(me: Me, scope: Scope): boolean {
 }
 
 // A file goes up by XMLHttpRequest: fetch does not tell how much of a body has been sent.
-export function upload(file: File, progress: (share: number) => void, signal: AbortSignal): Promise<{ id: string }> {
+export function upload(file: File, progress: (share: number) => void, signal: AbortSignal, purpose = "assistants"): Promise<{ id: string }> {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     const form = new FormData();
-    form.set("purpose", "assistants");
+    form.set("purpose", purpose);
     form.set("file", file);
     request.open("POST", "/v1/files");
     request.setRequestHeader("authorization", `Bearer ${kept.get()}`);

@@ -68,6 +68,12 @@ export interface WholeVersion extends Version {
   files: { name: string; bytes: number }[];
 }
 
+export interface RecipeOption {
+  description?: string;
+  default?: unknown;
+  type?: string;
+}
+
 export interface Recipe {
   id: string;
   summary: string;
@@ -76,7 +82,7 @@ export interface Recipe {
   needs: string[];
   bases: string[];
   source: string;
-  options: { properties?: Record<string, { description?: string; default?: unknown; type?: string }> };
+  options: { properties?: Record<string, RecipeOption>; required?: string[] };
 }
 
 export const OVER = ["succeeded", "failed", "cancelled"];
@@ -105,4 +111,14 @@ export function beforeAndAfter(samples: Sample[]): { prompt: string; first: Samp
 
 export function digits(value: number): string {
   return Math.abs(value) >= 1000 ? Math.round(value).toLocaleString("en") : String(Number(value.toPrecision(4)));
+}
+
+// What somebody typed as the value of an option: JSON where it is JSON, unless the option is a text.
+export function typed(option: RecipeOption, text: string): unknown {
+  if (option.type === "string") return text;
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return text;
+  }
 }

@@ -1,5 +1,5 @@
 // @vitest-environment jsdom
-import { fireEvent, screen, within } from "@testing-library/react";
+import { fireEvent, screen, waitFor, within } from "@testing-library/react";
 import { expect, it } from "vitest";
 import { beforeAndAfter, curves } from "../../src/api/train";
 import { JobView } from "../../src/pages/train/job";
@@ -84,6 +84,56 @@ it("recipes are listed with their options", async () => {
   show(<TrainPage />);
   const table = within(await screen.findByRole("group", { name: "Options of dpo", hidden: true }));
   table.getByText("strength");
+});
+
+const DPO = { id: "dpo", summary: "Learns preferences", makes: "adapter", reads: ["preference"], needs: [], bases: ["chat"], source: "", options: { properties: { beta: { default: 0.1, description: "strength" }, collection: { type: "string" } }, required: ["collection"] } };
+
+it("a job is started from an export with a base and options", async () => {
+  const exported = { id: "exp_1", kind: "preference", format: "trl", name: "edits", status: "completed", rows: 40 };
+  serve({
+    "GET /v1/training/recipes": { data: [DPO] },
+    "GET /v1/lake/exports": { data: [{ ...exported, id: "exp_0", kind: "sft" }, { ...exported, id: "exp_2", format: "openai" }, { ...exported, id: "exp_3", status: "running" }, exported] },
+    "POST /v1/training/jobs": (call: { body: unknown }) => ((call.body as { base: string }).base === "small" ? { ...JOB, id: "train_9" } : refusal(404, "there is no model smal")),
+  });
+  history.replaceState(null, "", "/console/train/recipes");
+  show(<TrainPage />);
+  fireEvent.click(await screen.findByRole("button", { name: "Train with dpo" }));
+  const choice = await screen.findByLabelText("Export");
+  expect(within(choice).getAllByRole("option").map((each) => each.textContent)).toEqual(["edits, preference, 40 rows"]);
+  const begin = screen.getByRole<HTMLButtonElement>("button", { name: "Start" });
+  expect(begin.disabled).toBe(true);
+  const type = (label: string, value: string): boolean => fireEvent.change(screen.getByLabelText(label), { target: { value } });
+  type("Base", "smal");
+  type("collection", "2024");
+  type("beta", "0.2");
+  type("Longest training in minutes", "10");
+  fireEvent.click(begin);
+  await screen.findByText("There is no model smal.");
+  type("Base", "small");
+  fireEvent.click(begin);
+  await waitFor(() => expect(location.pathname).toBe("/console/train/jobs/train_9"));
+  expect(calls.filter((each) => each.method === "POST").at(-1)!.body).toEqual({ recipe: "dpo", options: { beta: 0.2, collection: "2024" }, export: "exp_1", night: false, base: "small", seconds: 600 });
+});
+
+it("where no export fits, a job is started from a file", async () => {
+  serve({ "GET /v1/training/recipes": { data: [{ ...DPO, bases: [], options: {} }] }, "GET /v1/lake/exports": { data: [] } });
+  history.replaceState(null, "", "/console/train/recipes");
+  show(<TrainPage />);
+  fireEvent.click(await screen.findByRole("button", { name: "Train with dpo" }));
+  await screen.findByLabelText("File");
+  fireEvent.click(screen.getByRole("button", { name: "An export" }));
+  screen.getByText(/There is no export in the format trl that it reads/);
+});
+
+it("a version that the loop made tells what became of it", async () => {
+  serve({
+    "GET /v1/training/versions/helper%402": VERSION,
+    "GET /v1/improve/lineage/variants/helper%402": { id: "cand_1", application: "handbook", kind: "model", version: "helper@2", campaign: "imp_1", export: null, dataset: "edits@1", made_at: 1, promoted_at: null, withdrawn_at: 2, reason: "not shown better", answers: { total: 0, data: [] }, sources: { total: 12, data: [] } },
+  });
+  show(<VersionView label="helper@2" />);
+  const use = within(await screen.findByRole("region", { name: "In the loop" }));
+  expect(use.getByRole("link", { name: "imp_1" }).getAttribute("href")).toBe("/console/improve/imp_1");
+  expect(use.getByRole("link", { name: "12 answers behind it, 0 answers by it" }).getAttribute("href")).toBe("/console/improve/lineage?of=helper%402");
 });
 
 it("figures that are no numbers leave no point, and prompts keep their first and last text", () => {
