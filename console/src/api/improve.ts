@@ -19,6 +19,7 @@ export interface Campaign {
   policy_version: number;
   trigger: string;
   stage: string;
+  stages: { stage: string; now: boolean }[];
   reason: string;
   rung: number;
   recipe: string;
@@ -44,7 +45,6 @@ export interface Step {
 }
 
 export interface WholeCampaign extends Campaign {
-  stages: { stage: string; now: boolean }[];
   steps: Step[];
 }
 

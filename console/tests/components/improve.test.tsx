@@ -7,7 +7,8 @@ import { ADMIN, calls, refusal, serve, show } from "./bench";
 
 const RUNG = { rung: 0, recipe: "answering", kind: "answering", stage: "comparing", outcome: "refused", reason: "not shown better: +0.010 [-0.020, 0.040]", figures: { difference: 0.01, p_value: 0.43219 }, candidate: "cand_1", version: "shorter@1", at: 20 };
 const CAMPAIGN = {
-  id: "imp_1", application: "handbook", policy_version: 2, trigger: "feedback", stage: "canary", reason: "", rung: 1, recipe: "examples", kind: "examples",
+  id: "imp_1", application: "handbook", policy_version: 2, trigger: "feedback", stage: "canary", reason: "", rung: 1, recipe: "examples",
+  stages: [{ stage: "exporting", now: false }, { stage: "comparing", now: false }, { stage: "canary", now: true }, { stage: "watching", now: false }], kind: "examples",
   candidate: "cand_2", version: "shown@3", rungs: [RUNG], made_with: { export: "exp_1", comparison: "experiment_1" }, seconds: 12, created_at: 10, entered_at: 30, ended_at: null,
 };
 const APPLICATION = {
@@ -20,7 +21,6 @@ const APPLICATION = {
 };
 const WHOLE = {
   ...CAMPAIGN,
-  stages: [{ stage: "exporting", now: false }, { stage: "comparing", now: false }, { stage: "canary", now: true }, { stage: "watching", now: false }],
   steps: [
     { at: 10, from: "", stage: "exporting", rung: 1, reason: "", figures: {}, by: null },
     { at: 20, from: "exporting", stage: "comparing", rung: 1, reason: "40 rows", figures: { rows: 40 }, by: "key_1" },
@@ -35,6 +35,8 @@ it("an application tells what is in use, what is tried out, and when it begins a
   expect(card.getByText("Tried out").nextSibling?.textContent).toContain("examples shown@3 canary, 20 % of the traffic");
   card.getByText("answering, then examples");
   expect(card.getByText("canary", { selector: ".badge" })).toBeTruthy();
+  const way = within(card.getByRole("group", { name: "Stages of the campaign under way" })).getAllByRole("listitem");
+  expect(way.map((each) => each.textContent)).toEqual(["exporting, done", "comparing, done", "canary, now", "watching, not reached"]);
 });
 
 it("the last promotion is undone with its reason, and what the server refuses is said", async () => {

@@ -174,6 +174,10 @@ async def test_a_person_approves_before_there_is_traffic(world: World) -> None:
     asked = (await world.stores.approvals.page(ADMIN, Page(), "pending")).rows
     assert [each.call.name for each in asked] == ["promote"]
     assert world.door.log == []
+    (shown,) = await world.improve.picture(ADMIN)
+    stages = [each["stage"] for each in shown["campaigns"][0]["stages"]]
+    assert stages[stages.index("waiting") - 1 : stages.index("shadow") + 1] == ["attacking", "waiting", "shadow"]
+    assert [each["stage"] for each in shown["campaigns"][0]["stages"] if each["now"]] == ["waiting"]
     await world.stores.approvals.decide(Context(ADMIN), asked[0].id, approve=True, note="looks right")
     await world.look()
     assert (await world.last()).stage == "promoted"

@@ -10,6 +10,7 @@ import { Badge, Button, IconButton } from "../../ui/controls";
 import { Loaded, Note } from "../../ui/states";
 import { toast } from "../../ui/toast";
 import { Made } from "./made";
+import { Way } from "./way";
 
 const EVERY_MS = 3000;
 // Where what a campaign was made with is shown.
@@ -65,17 +66,11 @@ export function CampaignView({ id }: { id: string }): ReactNode {
 }
 
 function Stages({ of }: { of: WholeCampaign }): ReactNode {
-  const seen = new Set(of.steps.filter((each) => each.rung === of.rung).map((each) => each.stage));
+  const seen = of.steps.filter((each) => each.rung === of.rung).map((each) => each.stage);
   return (
     <section className="stack" aria-label="Stages">
       <h2>{`Stages of ${of.recipe}`}</h2>
-      <ol className="stages">
-        {of.stages.map((each) => (
-          <li key={each.stage} className={each.now ? "now" : seen.has(each.stage) ? "done" : ""} aria-current={each.now ? "step" : undefined}>
-            {each.stage}<span className="hidden">{each.now ? ", now" : seen.has(each.stage) ? ", done" : ", not reached"}</span>
-          </li>
-        ))}
-      </ol>
+      <Way stages={of.stages} done={seen} />
     </section>
   );
 }

@@ -1,7 +1,7 @@
 // The loop: what each application uses, what is tried out for it, and why it was promoted or refused.
 import { useEffect, useState, type ReactNode } from "react";
 import { ApiError, get, may, post } from "../../api/client";
-import { tone, type Improved, type Placed } from "../../api/improve";
+import { OVER, tone, type Improved, type Placed } from "../../api/improve";
 import type { List } from "../../api/types";
 import { count, duration, moment, percent, plural } from "../../lib/format";
 import { useResource } from "../../lib/resource";
@@ -15,6 +15,7 @@ import { LineageView } from "./lineage";
 import { Made } from "./made";
 import { PolicyDialog } from "./policy";
 import { Undo } from "./undo";
+import { Way } from "./way";
 
 const EVERY_MS = 5000;
 
@@ -60,6 +61,7 @@ function Loop(): ReactNode {
 function Application({ of, onChange }: { of: Improved; onChange: () => void }): ReactNode {
   const admin = may(useMe(), "admin");
   const { policy, watched, placement, budget } = of;
+  const under = of.campaigns.find((each) => !OVER.includes(each.stage));
   const [undoing, setUndoing] = useState(false);
   const [writing, setWriting] = useState(false);
   const begin = async (): Promise<void> => {
@@ -93,6 +95,7 @@ function Application({ of, onChange }: { of: Improved; onChange: () => void }): 
         <div><dt>Training</dt><dd>{`${duration(budget.spent_s)} this month${budget.left_s === null ? "" : `, ${duration(Math.max(0, budget.left_s))} left`}`}</dd></div>
         {watched.rest_until !== null && watched.rest_until > Date.now() / 1000 && <div><dt>Rests until</dt><dd>{moment(watched.rest_until)}</dd></div>}
       </dl>
+      {under && <div role="group" aria-label="Stages of the campaign under way"><Way stages={under.stages} /></div>}
       {of.campaigns.length > 0 && (
         <div className="scroll" tabIndex={0} role="group" aria-label={`Campaigns of ${of.application}`}>
           <table className="table">

@@ -84,7 +84,7 @@ def question_digest(messages: Iterable[tuple[str, str]]) -> str:
 
 
 def _questions(folder: Path) -> frozenset[str]:
-    found = set()
+    found: set[str] = set()
     # What a recipe measures on the side ``test`` chooses nothing.
     for side in ("train", "validation"):
         path = folder / f"{side}.jsonl"
