@@ -19,6 +19,7 @@ export interface Campaign {
   policy_version: number;
   trigger: string;
   stage: string;
+  stages: { stage: string; now: boolean }[];
   reason: string;
   rung: number;
   recipe: string;
@@ -44,7 +45,6 @@ export interface Step {
 }
 
 export interface WholeCampaign extends Campaign {
-  stages: { stage: string; now: boolean }[];
   steps: Step[];
 }
 
@@ -62,10 +62,44 @@ export interface Improved {
     created_at: number;
     policy: { watch: { feedback: number | null; drift: boolean; every_s: number | null }; rungs: { recipe: string; kind: string }[]; gate: boolean };
   };
-  watched: { feedback: number; fresh: boolean; begun_at: number | null; rest_until: number | null };
+  // `fresh`: the feedback since the last campaign began.
+  watched: { feedback: number; fresh: number; begun_at: number | null; rest_until: number | null };
   budget: { spent_s: number; left_s: number | null };
   placement: { current: Placed | null; candidate: Placed | null; stage: string | null; share: number; since: number | null } | null;
   campaigns: Campaign[];
+}
+
+// What people said of an answer that something is made of.
+export interface Said {
+  id: string;
+  rating: string | null;
+  edited: boolean;
+}
+
+export interface MadeVariant {
+  id: string;
+  application: string;
+  kind: string;
+  version: string | null;
+  campaign: string;
+  export: string | null;
+  dataset: string | null;
+  made_at: number;
+  promoted_at: number | null;
+  withdrawn_at: number | null;
+  reason: string | null;
+  answers: { total: number; data: string[] };
+  sources?: { total: number; data: { answer_id: string; trace_id: string; feedback: Said[] }[] };
+  rows?: { split: string; line: number; answers: string[] }[];
+}
+
+export interface AnswerLineage {
+  answer_id: string;
+  trace_id: string;
+  application: string | null;
+  given_by: MadeVariant | null;
+  feedback: Said[];
+  made_into: MadeVariant[];
 }
 
 export const OVER = ["promoted", "refused", "rolled back", "stopped"];

@@ -69,6 +69,12 @@ export interface WholeVersion extends Version {
   files: { name: string; bytes: number }[];
 }
 
+export interface RecipeOption {
+  description?: string;
+  default?: unknown;
+  type?: string;
+}
+
 export interface Recipe {
   id: string;
   summary: string;
@@ -77,7 +83,7 @@ export interface Recipe {
   needs: string[];
   bases: string[];
   source: string;
-  options: { properties?: Record<string, { description?: string; default?: unknown; type?: string }> };
+  options: { properties?: Record<string, RecipeOption>; required?: string[] };
 }
 
 export interface MemoryPlan {
@@ -123,17 +129,12 @@ export function megabytes(bytes: number): string {
   return `${(bytes / 1e6).toLocaleString("en", { maximumFractionDigits: bytes < 1e8 ? 1 : 0 })} MB`;
 }
 
-// Options as a person writes them, NAME=VALUE on each line; a value is JSON, or else text.
-export function optionsOf(text: string): Record<string, unknown> {
-  const found: Record<string, unknown> = {};
-  for (const line of text.split("\n").map((each) => each.trim()).filter(Boolean)) {
-    const [, name, value] = /^([\w-]+)\s*=\s*(.*)$/.exec(line) ?? [];
-    if (name === undefined || value === undefined) throw new ApiError(`${line} is not an option: write NAME=VALUE.`, 0, "usage", "options");
-    try {
-      found[name] = JSON.parse(value);
-    } catch {
-      found[name] = value;
-    }
+// What somebody typed as the value of an option: JSON where it is JSON, unless the option is a text.
+export function typed(option: RecipeOption, text: string): unknown {
+  if (option.type === "string") return text;
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return text;
   }
-  return found;
 }

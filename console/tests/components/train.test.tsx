@@ -1,7 +1,7 @@
 // @vitest-environment jsdom
-import { fireEvent, screen, within } from "@testing-library/react";
+import { fireEvent, screen, waitFor, within } from "@testing-library/react";
 import { expect, it } from "vitest";
-import { beforeAndAfter, curves, optionsOf } from "../../src/api/train";
+import { beforeAndAfter, curves } from "../../src/api/train";
 import { JobView } from "../../src/pages/train/job";
 import TrainPage from "../../src/pages/train/page";
 import { VersionView } from "../../src/pages/train/version";
@@ -86,51 +86,82 @@ it("recipes are listed with their options", async () => {
   table.getByText("strength");
 });
 
+const DPO = { id: "dpo", summary: "Learns preferences", makes: "adapter", reads: ["preference"], needs: [], bases: ["chat"], source: "", options: { properties: { beta: { default: 0.1, description: "strength" }, collection: { type: "string" } }, required: ["collection"] } };
+
+it("a job is started from an export with a base and options", async () => {
+  const exported = { id: "exp_1", kind: "preference", format: "trl", name: "edits", status: "completed", rows: 40 };
+  serve({
+    "GET /v1/training/recipes": { data: [DPO] },
+    "GET /v1/lake/exports": { data: [{ ...exported, id: "exp_0", kind: "sft" }, { ...exported, id: "exp_2", format: "openai" }, { ...exported, id: "exp_3", status: "running" }, exported] },
+    "POST /v1/training/jobs": (call: { body: unknown }) => ((call.body as { base: string }).base === "small" ? { ...JOB, id: "train_9" } : refusal(404, "there is no model smal")),
+  });
+  history.replaceState(null, "", "/console/train/recipes");
+  show(<TrainPage />);
+  fireEvent.click(await screen.findByRole("button", { name: "Train with dpo" }));
+  const choice = await screen.findByLabelText("Export");
+  expect(within(choice).getAllByRole("option").map((each) => each.textContent)).toEqual(["edits, preference, 40 rows"]);
+  const begin = screen.getByRole<HTMLButtonElement>("button", { name: "Start" });
+  expect(begin.disabled).toBe(true);
+  const type = (label: string, value: string): boolean => fireEvent.change(screen.getByLabelText(label), { target: { value } });
+  type("Base", "smal");
+  type("collection", "2024");
+  type("beta", "0.2");
+  type("Longest training in minutes", "10");
+  fireEvent.click(begin);
+  await screen.findByText("There is no model smal.");
+  type("Base", "small");
+  fireEvent.click(begin);
+  await waitFor(() => expect(location.pathname).toBe("/console/train/jobs/train_9"));
+  expect(calls.filter((each) => each.method === "POST").at(-1)!.body).toEqual({ recipe: "dpo", options: { beta: 0.2, collection: "2024" }, export: "exp_1", night: false, serve: false, base: "small", seconds: 600 });
+});
+
+it("the memory of a job is planned before it is started, and what it makes is served if that is wanted", async () => {
+  const plan = { parameters: 1, trained: 1, processes: 2, bytes: { weights: 4e6, activations: null }, total_bytes: 8e6, limit_bytes: 6e6, fits: false, notes: ["more comes besides"] };
+  serve({
+    "GET /v1/training/recipes": { data: [{ ...DPO, options: { properties: { beta: { default: 0.1 } } } }] },
+    "GET /v1/lake/exports": { data: [{ id: "exp_1", kind: "preference", format: "trl", name: "edits", status: "completed", rows: 40 }] },
+    "POST /v1/training/plan": plan,
+    "POST /v1/training/jobs": { ...JOB, id: "train_9" },
+  });
+  history.replaceState(null, "", "/console/train/recipes");
+  show(<TrainPage />);
+  fireEvent.click(await screen.findByRole("button", { name: "Train with dpo" }));
+  await screen.findByLabelText("Export");
+  fireEvent.change(screen.getByLabelText("Base"), { target: { value: "small" } });
+  fireEvent.change(screen.getByLabelText("beta"), { target: { value: "0.2" } });
+  fireEvent.click(screen.getByRole("button", { name: "Plan the memory" }));
+  await screen.findByText(/8 MB in 2 processes, which does not fit into the 6 MB of a run. Each: weights 4 MB, activations not planned. More comes besides./);
+  fireEvent.click(screen.getByLabelText("Serve the new version"));
+  fireEvent.click(screen.getByRole("button", { name: "Start" }));
+  await waitFor(() => expect(location.pathname).toBe("/console/train/jobs/train_9"));
+  const [asked, started] = calls.filter((each) => each.method === "POST").map((each) => each.body);
+  expect(asked).toEqual({ recipe: "dpo", options: { beta: 0.2 }, base: "small" });
+  expect(started).toMatchObject({ ...(asked as object), export: "exp_1", serve: true });
+});
+
+it("where no export fits, a job is started from a file", async () => {
+  serve({ "GET /v1/training/recipes": { data: [{ ...DPO, bases: [], options: {} }] }, "GET /v1/lake/exports": { data: [] } });
+  history.replaceState(null, "", "/console/train/recipes");
+  show(<TrainPage />);
+  fireEvent.click(await screen.findByRole("button", { name: "Train with dpo" }));
+  await screen.findByLabelText("File");
+  fireEvent.click(screen.getByRole("button", { name: "An export" }));
+  screen.getByText(/There is no export in the format trl that it reads/);
+});
+
+it("a version that the loop made tells what became of it", async () => {
+  serve({
+    "GET /v1/training/versions/helper%402": VERSION,
+    "GET /v1/improve/lineage/variants/helper%402": { id: "cand_1", application: "handbook", kind: "model", version: "helper@2", campaign: "imp_1", export: null, dataset: "edits@1", made_at: 1, promoted_at: null, withdrawn_at: 2, reason: "not shown better", answers: { total: 0, data: [] }, sources: { total: 12, data: [] } },
+  });
+  show(<VersionView label="helper@2" />);
+  const use = within(await screen.findByRole("region", { name: "In the loop" }));
+  expect(use.getByRole("link", { name: "imp_1" }).getAttribute("href")).toBe("/console/improve/imp_1");
+  expect(use.getByRole("link", { name: "12 answers behind it, 0 answers by it" }).getAttribute("href")).toBe("/console/improve/lineage?of=helper%402");
+});
+
 it("figures that are no numbers leave no point, and prompts keep their first and last text", () => {
   expect(curves([{ step: 1, at: 0, figures: { loss: NaN, rate: 1 } }, { step: 2, at: 0, figures: { loss: 2 } }])).toEqual([["rate", [{ step: 1, value: 1 }]], ["loss", [{ step: 2, value: 2 }]]]);
   const [only] = beforeAndAfter([{ step: 9, prompt: "a", text: "late" }, { step: 0, prompt: "a", text: "early" }, { step: 5, prompt: "a", text: "middle" }]);
   expect([only!.first.text, only!.last.text]).toEqual(["early", "late"]);
-});
-
-const SFT = { id: "sft", summary: "A chat model learns", makes: "adapter", reads: ["sft"], needs: ["trl"], bases: ["chat"], source: "", options: { properties: { rank: {} } } };
-const PRETRAIN = { ...SFT, id: "pretrain", makes: "language-model", bases: [] };
-const PLAN = { parameters: 1, trained: 1, processes: 2, bytes: { weights: 4e6, activations: null }, total_bytes: 8e6, limit_bytes: 6e6, fits: false, notes: ["more comes besides"] };
-
-it("a job is started with what was chosen, and its memory planned before", async () => {
-  serve({ "GET /v1/training/recipes": { data: [PRETRAIN, SFT] }, "POST /v1/training/plan": PLAN, "POST /v1/training/jobs": JOB, "GET /v1/training/jobs/train_1": JOB });
-  history.replaceState(null, "", "/console/train/new/sft");
-  show(<TrainPage />);
-  const form = within(await screen.findByRole("form", { name: "New job" }));
-  expect((form.getByLabelText("Recipe") as HTMLSelectElement).value).toBe("sft");
-  fireEvent.change(form.getByLabelText("Base"), { target: { value: "smollm2-135m-instruct" } });
-  fireEvent.change(form.getByLabelText("Options"), { target: { value: "rank=8\nprecision = bf16\n" } });
-  fireEvent.click(form.getByRole("button", { name: "Plan the memory" }));
-  await form.findByText(/8 MB in 2 processes, which does not fit into the 6 MB of a run. Each: weights 4 MB, activations not planned. More comes besides./);
-  fireEvent.change(form.getByLabelText("Or an export of the lake"), { target: { value: "exp_1" } });
-  fireEvent.change(form.getByLabelText("Name of the new version"), { target: { value: "helper" } });
-  fireEvent.click(form.getByLabelText("Serve the new version"));
-  fireEvent.submit(screen.getByRole("form", { name: "New job" }));
-  await screen.findByText("helper", { selector: "h1" });
-  const [planned, started] = calls.filter((each) => each.method === "POST").map((each) => each.body);
-  expect(planned).toEqual({ recipe: "sft", options: { rank: 8, precision: "bf16" }, base: "smollm2-135m-instruct" });
-  expect(started).toEqual({ ...(planned as object), export: "exp_1", suffix: "helper", serve: true, night: false });
-});
-
-it("what is wrong with a new job is said where it is, and what starts from nothing has no base", async () => {
-  serve({ "GET /v1/training/recipes": { data: [PRETRAIN] }, "POST /v1/training/jobs": refusal(400, "send either an export or a training_file") });
-  history.replaceState(null, "", "/console/train/new");
-  show(<TrainPage />);
-  const form = within(await screen.findByRole("form", { name: "New job" }));
-  expect(form.queryByLabelText("Base")).toBeNull();
-  fireEvent.change(form.getByLabelText("Options"), { target: { value: "steps" } });
-  fireEvent.submit(screen.getByRole("form", { name: "New job" }));
-  await form.findByText("steps is not an option: write NAME=VALUE.");
-  expect(calls.some((each) => each.method === "POST")).toBe(false);
-  fireEvent.change(form.getByLabelText("Options"), { target: { value: "" } });
-  fireEvent.submit(screen.getByRole("form", { name: "New job" }));
-  await form.findByText("Send either an export or a training_file.");
-});
-
-it("options are JSON where they can be, and text otherwise", () => {
-  expect(optionsOf('rank=8\nmodules=["q_proj"]\nshard = weights\n\nprompts=["a=b"]')).toEqual({ rank: 8, modules: ["q_proj"], shard: "weights", prompts: ["a=b"] });
 });

@@ -24,12 +24,14 @@ def keyed(prefix: str, tenant: str, key: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ExportState:
-    """An export of the lake. ``rows`` by side of the split."""
+    """An export of the lake. ``rows`` by side of the split. ``counts``: how many answers were ``read``, and how many
+    each step left out, such as ``consent``."""
 
     id: str
     state: OrderState
     rows: Mapping[str, int] = field(default_factory=dict)
     error: str = ""
+    counts: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,16 @@ class Exporter(Protocol):
 
     async def export_answers(self, tenant: str, export_id: str, limit: int) -> Sequence[str]:
         """The answers that its rows are made of."""
+        ...
+
+
+@runtime_checkable
+class ExportCheck(Protocol):
+    """Checks what will be asked of an ``Exporter`` later."""
+
+    def check_export(self, principal: Principal, wanted: Mapping[str, Any]) -> None:
+        """Raises ``InvalidRequest`` naming the field of ``wanted``, also for rows that no training reads, and
+        ``Forbidden``."""
         ...
 
 
@@ -184,6 +196,15 @@ class OnlineTrials(Protocol):
 
     async def finish_trial(self, principal: Principal, name: str) -> None:
         """End it; one that has ended, or is gone, stays so."""
+        ...
+
+
+@runtime_checkable
+class TrialCheck(Protocol):
+    """Checks what will be asked of ``OnlineTrials`` later."""
+
+    def check_trial(self, application: str, wanted: Mapping[str, Any]) -> None:
+        """Raises ``InvalidRequest`` naming the field, as ``begin_trial`` does."""
         ...
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from mainspring.core.errors import Conflict, NotFound
 from mainspring.core.types import Principal, Responder
 from mainspring.evaluation.examples import DataSetVersion, Example
+from mainspring.features.train.jobs import orders
 from mainspring.training.ports import Candidate, JobView, Order, Placement, Version
 from mainspring.training.recipe import Made, Makes
 from mainspring.training.stages import (
@@ -52,6 +53,7 @@ class Said:
     lost: Mapping[str, int] = field(default_factory=dict)
     verdict: OnlineVerdict = field(default_factory=OnlineVerdict)
     rows: int = 100
+    counts: Mapping[str, int] = field(default_factory=dict)
     answers: Sequence[str] = ("ans_1", "ans_2")
     failing: Sequence[str] = ()
 
@@ -71,7 +73,7 @@ class Exports:
     async def export_state(self, tenant: str, export_id: str) -> ExportState:
         if export_id not in self.made:
             raise NotFound("no export")
-        return ExportState(export_id, "completed", {"train": self.said.rows, "test": 10})
+        return ExportState(export_id, "completed", {"train": self.said.rows, "test": 10}, counts=self.said.counts)
 
     async def export_rows(
         self, tenant: str, export_id: str, answers: Collection[str] | None = None
@@ -98,6 +100,7 @@ class Training:
 
     async def order(self, principal: Principal, order: Order) -> JobView:
         self.hand.moment()
+        orders.check(order)
         job_id = f"job_{order.trace_id}"
         self.orders.setdefault(job_id, order)
         if order.folder is not None:

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from mainspring.core.errors import Conflict, InvalidRequest
-from mainspring.core.types import Context, Principal
+from mainspring.core.types import Context, Message, Principal
 from mainspring.features.improve.policy.policy import Policy
+from mainspring.features.improve.stages.campaign import Move
 from mainspring.features.improve.stages.online import CANDIDATE
 from mainspring.stores import Stores
 from mainspring.stores.events.audit_log import LOCAL
@@ -74,6 +75,10 @@ async def test_every_transition_is_an_event_with_its_figures(world: World) -> No
         (Said(through={"cheap": 2}), "2 attacks get through, 0 before (plain)"),
         (Said(failing=["cheap"]), "cheap failed: nothing was learned"),
         (Said(rows=3), "rows for training: 3, and 10 are the least"),
+        (
+            Said(rows=0, counts={"read": 40, "near-duplicate": 2, "consent": 38}),
+            "are the least; of 40 answers that were read these were left out: consent 38, near-duplicate 2",
+        ),
         (Said(answers=["ans_9"]), "1 examples that are held out are made of answers that are trained on"),
         (Said(verdict=WORSE), "what is current was shown better"),
         (Said(verdict=replace(BETTER, broken=["latency"])), "it breaks the guard on latency"),
@@ -169,6 +174,10 @@ async def test_a_person_approves_before_there_is_traffic(world: World) -> None:
     asked = (await world.stores.approvals.page(ADMIN, Page(), "pending")).rows
     assert [each.call.name for each in asked] == ["promote"]
     assert world.door.log == []
+    (shown,) = await world.improve.picture(ADMIN)
+    stages = [each["stage"] for each in shown["campaigns"][0]["stages"]]
+    assert stages[stages.index("waiting") - 1 : stages.index("shadow") + 1] == ["attacking", "waiting", "shadow"]
+    assert [each["stage"] for each in shown["campaigns"][0]["stages"] if each["now"]] == ["waiting"]
     await world.stores.approvals.decide(Context(ADMIN), asked[0].id, approve=True, note="looks right")
     await world.look()
     assert (await world.last()).stage == "promoted"
@@ -226,6 +235,81 @@ async def test_one_call_undoes_a_promotion_also_a_day_later(world: World) -> Non
         await world.improve.undo(ADMIN, "docs", "")
 
 
+async def test_undo_takes_back_what_a_person_promoted_although_it_was_refused(opened: Stores, tmp_path: Path) -> None:
+    world = World(opened, tmp_path, Said(gain={"cheap": 0.0}))
+    await world.set()
+    await world.improve.run(ADMIN, "docs", "")
+    await world.look()
+    campaign = await world.last()
+    assert (campaign.stage, campaign.candidate is None) == ("refused", False)
+    await world.door.promote(ADMIN, campaign.made)
+    told = await world.improve.undo(ADMIN, "docs", "")
+    assert (told["campaign"], told["undone"]) == (None, campaign.candidate_id)
+    assert (await world.door.placement("acme", "docs")).current is None
+
+
+async def test_undo_takes_back_a_promotion_that_is_not_recorded_yet(opened: Stores, tmp_path: Path) -> None:
+    world = World(opened, tmp_path, Said(verdict=OnlineVerdict()))
+    await world.set()
+    await world.improve.run(ADMIN, "docs", "")
+    await world.look()
+    campaign = await world.last()
+    # Whoever promotes it is killed behind the promotion.
+    await world.improve.campaigns.move(campaign, Move("promoting", "shown better"))
+    await world.door.promote(ADMIN, campaign.made)
+    told = await world.improve.undo(ADMIN, "docs", "")
+    assert told["undone"] == campaign.candidate_id
+    assert (await world.last()).stage == "rolled back"
+    assert (await world.door.placement("acme", "docs")).current is None
+
+
+async def test_what_is_trained_on_is_not_held_out(world: World) -> None:
+    """A data set that is split is compared with all its examples."""
+    example = world.sets.sets["edits"][0]
+    said = [
+        replace(example, id=f"e{n}", messages=(Message("user", f"What  is {n}?"),), split="train" if n < 20 else "test")
+        for n in range(30)
+    ]
+    shouted = [replace(example, id="h", messages=(Message("user", "WHAT IS 3?"),), sources=())]
+    apart = [replace(example, id="h", messages=(Message("user", "What is 25?"),), sources=())]
+    world.sets.sets = {**world.sets.sets, "edits": [replace(each, sources=()) for each in said]}
+    for held, stage, why in (
+        (None, "refused", "20 examples that are held out ask what is trained on: name another data set in offline"),
+        (shouted, "refused", "1 examples that are held out ask what is trained on: name another data set in offline"),
+        (apart, "promoted", "it held for 0 s"),
+    ):
+        world.sets.sets = {**world.sets.sets, "held": held or world.sets.sets["edits"]}
+        offline = {"dataset": "held", "gain": {"name": "f1", "effect": 0.02}}
+        await world.set(data={"dataset": "edits", "least_rows": 10}, offline=offline, cooldown_s=0)
+        await world.improve.run(ADMIN, "docs", "")
+        await world.look()
+        assert ((await world.last()).stage, (await world.last()).reason) == (stage, why)
+    assert len(world.training.orders) == 1
+
+
+async def test_a_tag_that_no_example_has_is_no_slice_that_is_kept(world: World) -> None:
+    await world.set(offline={**policy()["offline"], "slices": {"tags": ["topic", "langauge"]}})
+    await world.improve.run(ADMIN, "docs", "")
+    await world.look()
+    campaign = await world.last()
+    told = "no example that is held out has the tag langauge, whose slices may not fall"
+    assert (campaign.stage, campaign.reason) == ("refused", told)
+    assert not world.training.orders
+
+
+async def test_what_is_stopped_waits_for_nobody(world: World) -> None:
+    await world.set(gate=True)
+    made = await world.improve.run(ADMIN, "docs", "")
+    await world.look()
+    assert (await world.last()).stage == "waiting"
+    await world.improve.stop(ADMIN, made.id, "enough")
+    await world.look()
+    assert (await world.last()).stage == "stopped"
+    assert not (await world.stores.approvals.page(ADMIN, Page(), "pending")).rows
+    (asked,) = (await world.stores.approvals.page(ADMIN, Page(), "denied")).rows
+    assert asked.note == "the campaign is over"
+
+
 async def test_a_campaign_can_be_stopped_and_then_leaves_nothing_behind(opened: Stores, tmp_path: Path) -> None:
     world = World(opened, tmp_path, Said(verdict=OnlineVerdict()))
     await world.set()
@@ -281,6 +365,21 @@ async def test_a_data_set_is_trained_on_as_it_was_frozen(world: World, tmp_path:
     (order,) = world.training.orders.values()
     assert order.folder is not None
     assert list(world.training.rows.values()) == [30]
+
+
+@pytest.mark.parametrize(
+    ("application", "name"),
+    [("judge:Tone", "judge-tone"), ("Our Handbook", "our-handbook"), ("지식", ""), ("x" * 256, "x" * 64)],
+)
+async def test_what_is_made_has_a_name_whatever_the_application_is_called(
+    opened: Stores, tmp_path: Path, application: str, name: str
+) -> None:
+    world = World(opened, tmp_path, Said(verdict=BETTER), application=application)
+    await world.set()
+    await world.improve.run(ADMIN, application, "")
+    await world.look()
+    assert (await world.last()).stage == "promoted", (await world.last()).reason
+    assert [each.suffix for each in world.training.orders.values()] == [name]
 
 
 async def test_a_policy_that_names_what_there_is_not_is_refused_with_the_field(world: World) -> None:

@@ -52,7 +52,8 @@ async def begun(opened: Stores, home: Path) -> tuple[World, Slow, Path]:
         Example(f"e{n}", (Message("user", f"Ada asks {n}"),), ("Then.",), sources=(f"ans_{n}",), split="train")
         for n in range(30)
     ]
-    world.sets.sets = {"edits": rows, "known": [], "held-out": []}
+    held = [replace(each, sources=()) for each in world.sets.sets["known"]]
+    world.sets.sets = {"edits": rows, "known": held, "held-out": []}
     wanted = {**policy()["offline"], "dataset": "known"}
     await world.set(data={"dataset": "edits", "least_rows": 10}, offline=wanted)
     await world.consent(*(f"ans_{n}" for n in range(30)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,11 +14,13 @@ from mainspring import stores
 from mainspring.core.errors import NotFound
 from mainspring.core.settings import Settings
 from mainspring.features.improve.holdings import MadeOfAnswers
+from mainspring.features.improve.policy.policy import Policy
 from mainspring.stores import Stores
 from mainspring.stores.erase.data_subjects import Subject, SubjectAnswer, SubjectData
+from mainspring.stores.events.audit_log import LOCAL
 from tests.event_plans import plans
 from tests.features.improve.doubles import Said
-from tests.features.improve.world import ADMIN, BETTER, World
+from tests.features.improve.world import ADMIN, BETTER, World, policy
 
 
 @pytest.fixture
@@ -71,6 +74,25 @@ async def test_from_feedback_to_the_answers_that_it_served(opened: Stores, tmp_p
     ):
         with pytest.raises(NotFound):
             await asking
+
+
+async def test_what_a_group_s_campaign_made_is_shown_to_the_group_alone(opened: Stores, tmp_path: Path) -> None:
+    world = World(opened, tmp_path, Said(verdict=BETTER, answers=["ans_0"]))
+    red = replace(ADMIN, groups=frozenset({"red"}))
+    await world.improve.policies.put(red, "docs", Policy.model_validate(policy()), LOCAL, enabled=True)
+    await world.traffic(0, 5)
+    await world.look()
+    candidate = (await world.last(red)).candidate_id
+    await world.traffic(100, 1, ups=1, variant=candidate)
+    await world.look()
+    for who, seen in ((red, [candidate]), (ADMIN, [])):
+        found = await world.improve.tracing.of_answer(who, "ans_0")
+        assert [each["id"] for each in found["made_into"]] == seen
+        given = (await world.improve.tracing.of_answer(who, "ans_100"))["given_by"]
+        assert [each["id"] for each in (given,) if each is not None] == seen
+    assert (await world.improve.tracing.of_variant(red, candidate))["id"] == candidate
+    with pytest.raises(NotFound):
+        await world.improve.tracing.of_variant(ADMIN, candidate)
 
 
 async def test_lineage_is_looked_up_and_not_searched_for(opened: Stores, tmp_path: Path) -> None:

@@ -14,7 +14,16 @@ from mainspring.features.train.service import Training
 from mainspring.features.trials.ordered import ApplicationTrials
 from mainspring.features.variants.service import Variants
 from mainspring.training.ports import Door, Trainer, Versions
-from mainspring.training.stages import Alarms, Comparer, Exporter, OnlineTrials, Prober, ShadowCounts
+from mainspring.training.stages import (
+    Alarms,
+    Comparer,
+    ExportCheck,
+    Exporter,
+    OnlineTrials,
+    Prober,
+    ShadowCounts,
+    TrialCheck,
+)
 
 SERVICES: tuple[type, ...] = (Lake, Experiments, RedTeam, ApplicationTrials, Monitor, Variants, Training)
 
@@ -23,9 +32,11 @@ SERVICES: tuple[type, ...] = (Lake, Experiments, RedTeam, ApplicationTrials, Mon
     ("protocol", "service"),
     [
         (Exporter, Lake),
+        (ExportCheck, Lake),
         (Comparer, Experiments),
         (Prober, RedTeam),
         (OnlineTrials, ApplicationTrials),
+        (TrialCheck, ApplicationTrials),
         (Alarms, Monitor),
         (Door, Variants),
         (ShadowCounts, Variants),

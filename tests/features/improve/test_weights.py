@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import sqlalchemy as sa
 
 from mainspring import engines
 from mainspring.core import plugins
@@ -29,6 +30,7 @@ from mainspring.feature import Services
 from mainspring.features.improve.policy.policy import Policy
 from mainspring.features.improve.service import Improve
 from mainspring.features.improve.stages.campaign import Campaign
+from mainspring.features.improve.tables import improve_variants
 from mainspring.features.train.service import Training
 from mainspring.features.train.versions import entering
 from mainspring.features.train.versions.serving import Serving
@@ -175,6 +177,22 @@ async def test_a_trained_chat_model_is_promoted_or_taken_out_of_service(loop: Lo
     assert await loop.ask("stranger", "small", "Hello?") == "As it was."
     await loop.improve.undo(loop.who, "small", "as it was")
     assert await loop.ask("red", "small", "Hello?") == "As it was."
+    # A person may want it back.
+    assert not (await loop.training.version("default", campaign.made.version)).withdrawn
+
+
+async def test_weights_of_people_who_were_erased_answer_nobody(loop: Loop) -> None:
+    campaign = await loop.run("small", "model", 0.1)
+    assert campaign.stage == "promoted", campaign.reason
+    of = improve_variants.c
+    mine = sa.update(improve_variants).where(of.id == campaign.candidate_id).values(erased_at=1.0)
+    await loop.world.system.stores.database.write(lambda it: it.execute(mine) and None, durable=True)
+    await loop.improve.running.look()
+    assert await loop.ask("red", "small", "Hello?") == "As it was."
+    assert (await loop.improve.campaigns.get(loop.who, campaign.id)).stage == "rolled back"
+    assert (await loop.training.version("default", campaign.made.version)).withdrawn
+    with pytest.raises(Conflict, match="is not served"):
+        loop.training.chat_model("default", campaign.made.version)
 
 
 async def test_a_trained_reranker_is_promoted_or_taken_out_of_service(loop: Loop) -> None:

@@ -84,7 +84,8 @@ class World:
         self.trials = TheTrials(self.hand, self.said)
         self.alarms = Alarming()
         example = Example("e1", (Message("user", "When?"),), ("Then.",), sources=("ans_9",), split="train")
-        self.sets = Sets({"held-out": [example], "known": [example], "edits": [example] * 30})
+        held = replace(example, messages=(Message("user", "Who?"),), tags={"topic": "people"})
+        self.sets = Sets({"held-out": [held], "known": [held], "edits": [example] * 30})
         self.improve = self.open()
 
     def open(self) -> Improve:
@@ -111,12 +112,12 @@ class World:
         for _ in range(times):
             await self.improve.running.look()
 
-    async def campaigns(self) -> list[Campaign]:
+    async def campaigns(self, who: Principal = ADMIN) -> list[Campaign]:
         """The newest first."""
-        return list((await self.improve.campaigns.page(ADMIN, Page(limit=100), self.application)).rows)
+        return list((await self.improve.campaigns.page(who, Page(limit=100), self.application)).rows)
 
-    async def last(self) -> Campaign:
-        return (await self.campaigns())[0]
+    async def last(self, who: Principal = ADMIN) -> Campaign:
+        return (await self.campaigns(who))[0]
 
     async def events(self) -> list[ImprovementFacts]:
         found = await self.stores.events.find("acme", kind="improvement", limit=1000)

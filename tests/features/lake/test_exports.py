@@ -60,6 +60,7 @@ async def test_only_consented_finished_answers_of_users_are_exported(world: Worl
     assert row["messages"][-1]["content"] == "On its way."
     assert found.manifest["counts"]["read"] == 4
     assert found.manifest["counts"]["consent"] == 1
+    assert (await world.lake.export_state("acme", found.id)).counts == found.manifest["counts"]
     assert found.manifest["people"] == 1
     events = [each.id for each in await world.stores.events.find("acme", subject=row["event_ids"][0])]
     assert set(row["event_ids"]) <= set(events) | set(row["event_ids"])

@@ -9,6 +9,8 @@ import { useMe } from "../../session";
 import { Badge, Button, IconButton } from "../../ui/controls";
 import { Loaded, Note } from "../../ui/states";
 import { toast } from "../../ui/toast";
+import { Made } from "./made";
+import { Way } from "./way";
 
 const EVERY_MS = 3000;
 // Where what a campaign was made with is shown.
@@ -51,10 +53,11 @@ export function CampaignView({ id }: { id: string }): ReactNode {
             <Note tone={campaign.stage === "promoted" ? "good" : tone(campaign.stage) === "bad" ? "bad" : "plain"}>
               <strong>{campaign.stage}</strong>{campaign.reason && `: ${campaign.reason}`}
             </Note>
+            {campaign.stage === "waiting" && <Note>A person has to approve it before it gets any traffic. <Link to={path("approvals")}>Approvals</Link></Note>}
             <Stages of={campaign} />
             {campaign.rungs.length > 0 && <Rungs rungs={campaign.rungs} />}
             <Steps of={campaign} />
-            <Made of={campaign} />
+            <MadeWith of={campaign} />
           </>
         )}
       </Loaded>
@@ -63,17 +66,11 @@ export function CampaignView({ id }: { id: string }): ReactNode {
 }
 
 function Stages({ of }: { of: WholeCampaign }): ReactNode {
-  const seen = new Set(of.steps.filter((each) => each.rung === of.rung).map((each) => each.stage));
+  const seen = of.steps.filter((each) => each.rung === of.rung).map((each) => each.stage);
   return (
     <section className="stack" aria-label="Stages">
       <h2>{`Stages of ${of.recipe}`}</h2>
-      <ol className="stages">
-        {of.stages.map((each) => (
-          <li key={each.stage} className={each.now ? "now" : seen.has(each.stage) ? "done" : ""} aria-current={each.now ? "step" : undefined}>
-            {each.stage}<span className="hidden">{each.now ? ", now" : seen.has(each.stage) ? ", done" : ", not reached"}</span>
-          </li>
-        ))}
-      </ol>
+      <Way stages={of.stages} done={seen} />
     </section>
   );
 }
@@ -92,7 +89,7 @@ function Rungs({ rungs }: { rungs: Rung[] }): ReactNode {
                 <td><Badge tone={tone(each.outcome)}>{each.outcome}</Badge></td>
                 <td>{each.reason || "–"}</td>
                 <td className="small">{figured(each.figures) || "–"}</td>
-                <td className="breaking small">{each.version || each.candidate || "nothing"}</td>
+                <td className="small"><Made version={each.version} candidate={each.candidate} /></td>
               </tr>
             ))}
           </tbody>
@@ -126,7 +123,7 @@ function Steps({ of }: { of: WholeCampaign }): ReactNode {
   );
 }
 
-function Made({ of }: { of: WholeCampaign }): ReactNode {
+function MadeWith({ of }: { of: WholeCampaign }): ReactNode {
   const made = Object.entries(of.made_with);
   if (made.length === 0) return null;
   return (
@@ -134,9 +131,15 @@ function Made({ of }: { of: WholeCampaign }): ReactNode {
       <h2>Made with</h2>
       <dl className="pairs columns">
         {made.map(([name, id]) => (
-          <div key={name}><dt>{name.replaceAll("_", " ")}</dt><dd className="breaking">{LEADS[name] ? <Link to={path(...LEADS[name], id)}>{id}</Link> : id}</dd></div>
+          <div key={name}><dt>{name.replaceAll("_", " ")}</dt><dd className="breaking">{LEADS[name] ? <Link to={path(...LEADS[name], id)}>{id}</Link> : name === "approval" ? <Link to={path("approvals")}>{id}</Link> : name === "trained_on" ? <Link to={versionOf(id)}>{id}</Link> : id}</dd></div>
         ))}
       </dl>
     </section>
   );
+}
+
+// NAME@NUMBER of a data set.
+function versionOf(id: string): string {
+  const [name = "", version = ""] = id.split("@");
+  return `${path("datasets", name)}?version=${version}`;
 }

@@ -56,6 +56,7 @@ export function TraceView({ id, shown }: { id: string; shown: Shown }): ReactNod
         </div>
         <div className="row">
           {may(me, "lake") && <Link to={`${path("lake", "lineage")}?of=${encodeURIComponent(id)}`} className="button plain" title="The rows, exports and data sets that this trace became"><Icon name="lake" size={16} /><span>In the lake</span></Link>}
+          {answer && may(me, "improve") && <Link to={`${path("improve", "lineage")}?of=${encodeURIComponent(answer.id)}`} className="button plain" title="What gave this answer, and what was made from it"><Icon name="again" size={16} /><span>Lineage</span></Link>}
           {answer && may(me, "replay") && <Button icon="again" onClick={() => setReplaying(true)}>Replay</Button>}
           <Choice
             label="What is shown"

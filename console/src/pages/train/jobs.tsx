@@ -24,7 +24,7 @@ export function JobList(): ReactNode {
     <section className="stack" aria-label="Jobs">
       <Loaded of={jobs} what="Reading the jobs">
         {({ data, has_more }) => data.length === 0 ? (
-          <Empty icon="columns" title="Nothing was trained yet"><Link to={path("train", "new")}>Start a job</Link> with rows of your own or an export of your traffic, or by a command: <code>mainspring train RECIPE --export ID</code></Empty>
+          <Empty icon="columns" title="Nothing was trained yet">Start with an export of your traffic: choose a recipe under <Link to={path("train", "recipes")}>Recipes</Link>, or run <code>mainspring train RECIPE --export ID</code></Empty>
         ) : (
           <>
             <div className="scroll" tabIndex={0} role="group" aria-label="Jobs of training">

@@ -5,7 +5,6 @@ import { Tabbed } from "../../ui/tabbed";
 import { JobView } from "./job";
 import { JobList } from "./jobs";
 import { Recipes } from "./recipes";
-import { Start } from "./start";
 import { VersionView } from "./version";
 import { VersionList } from "./versions";
 
@@ -22,7 +21,6 @@ export default function TrainPage(): ReactNode {
         { name: "jobs", title: "Jobs", view: () => <JobList /> },
         { name: "models", title: "Models", view: () => <VersionList /> },
         { name: "recipes", title: "Recipes", view: () => <Recipes /> },
-        { name: "new", title: "New job", view: () => <Start key={rest[1]} recipe={rest[1]} /> },
       ]}
     />
   );

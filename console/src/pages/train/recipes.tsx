@@ -1,12 +1,12 @@
 // What can be trained, with the options of each recipe.
-import type { ReactNode } from "react";
+import { useState, type ReactNode } from "react";
 import { get } from "../../api/client";
 import type { Recipe } from "../../api/train";
 import type { List } from "../../api/types";
 import { useResource } from "../../lib/resource";
-import { Link, path } from "../../lib/route";
-import { Badge } from "../../ui/controls";
+import { Badge, Button } from "../../ui/controls";
 import { Empty, Loaded } from "../../ui/states";
+import { Begin } from "./begin";
 
 export function Recipes(): ReactNode {
   const found = useResource("/v1/training/recipes", (signal) => get<List<Recipe>>("/v1/training/recipes", signal));
@@ -25,9 +25,10 @@ export function Recipes(): ReactNode {
 
 function Shown({ of }: { of: Recipe }): ReactNode {
   const options = Object.entries(of.options.properties ?? {});
+  const [beginning, setBeginning] = useState(false);
   return (
     <li className="card stack">
-      <div className="section-head"><h2>{of.id}</h2><span className="row wraps"><Badge tone="accent">{of.makes}</Badge>{of.needs.map((each) => <Badge key={each}>{`needs ${each}`}</Badge>)}<Link to={path("train", "new", of.id)} aria-label={`Train by ${of.id}`}>Train</Link></span></div>
+      <div className="section-head"><h2>{of.id}</h2><span className="row wraps"><Badge tone="accent">{of.makes}</Badge>{of.needs.map((each) => <Badge key={each}>{`needs ${each}`}</Badge>)}<Button icon="play" aria-label={`Train with ${of.id}`} onClick={() => setBeginning(true)}>Train</Button></span></div>
       <p>{of.summary}</p>
       <p className="muted small">{[`Reads ${of.reads.join(", ")}`, of.bases.length > 0 ? `begins with a model of the kind ${of.bases.join(" or ")}` : "", of.source].filter(Boolean).join("; ")}</p>
       {options.length > 0 && (
@@ -41,6 +42,7 @@ function Shown({ of }: { of: Recipe }): ReactNode {
           </div>
         </details>
       )}
+      {beginning && <Begin recipe={of} onClose={() => setBeginning(false)} />}
     </li>
   );
 }

@@ -1,15 +1,18 @@
 // One version: what it was measured at, its card, what it is made of, and its service.
 import { useState, type ReactNode } from "react";
-import { ApiError, get, post, remove, send } from "../../api/client";
+import { ApiError, get, may, post, remove, send } from "../../api/client";
+import type { MadeVariant } from "../../api/improve";
 import { digits, type WholeVersion } from "../../api/train";
-import { bytes, count, moment } from "../../lib/format";
+import { bytes, count, moment, plural } from "../../lib/format";
 import { Markdown } from "../../lib/markdown";
 import { useResource } from "../../lib/resource";
 import { go, Link, path } from "../../lib/route";
+import { useMe } from "../../session";
 import { Button, IconButton } from "../../ui/controls";
 import { Dialog } from "../../ui/dialog";
 import { Loaded, Note } from "../../ui/states";
 import { toast } from "../../ui/toast";
+import { lineageOf } from "../improve/made";
 import { State } from "./versions";
 
 interface Lineage {
@@ -64,6 +67,7 @@ export function VersionView({ label }: { label: string }): ReactNode {
             {version.notes.map((each) => <Note key={each}>{each}</Note>)}
             <Figures of={version} />
             <Sources url={url} of={version} />
+            <Use label={version.id} />
             <Files of={version} />
             <Card url={url} />
             {deleting && (
@@ -117,6 +121,26 @@ function Sources({ url, of }: { url: string; of: WholeVersion }): ReactNode {
         {[...kinds].map(([kind, ids]) => (
           <div key={kind}><dt>{`${count(ids.length)}${found.data?.has_more ? " or more" : ""} of kind ${kind}`}</dt><dd className="breaking">{kind === "trace" ? ids.slice(0, 3).map((id) => <span key={id}><Link to={path("traces", id)}>{id.slice(0, 8)}</Link> </span>) : ids[0]}</dd></div>
         ))}
+      </dl>
+    </section>
+  );
+}
+
+// What the loop did with it, if it made it; nothing else is known of its use.
+function Use({ label }: { label: string }): ReactNode {
+  const improves = may(useMe(), "improve");
+  const url = `/v1/improve/lineage/variants/${encodeURIComponent(label)}?limit=1`;
+  const { data } = useResource(improves ? url : "", async (signal) => (improves ? await get<MadeVariant>(url, signal) : null));
+  if (!data) return null;
+  return (
+    <section className="stack" aria-label="In the loop">
+      <h2>In the loop</h2>
+      <dl className="pairs columns">
+        <div><dt>Made for</dt><dd className="breaking">{data.application}</dd></div>
+        <div><dt>Campaign</dt><dd><Link to={path("improve", data.campaign)} className="mono breaking">{data.campaign}</Link></dd></div>
+        <div><dt>Promoted</dt><dd>{data.promoted_at === null ? "never" : moment(data.promoted_at)}</dd></div>
+        {data.withdrawn_at !== null && <div><dt>Withdrawn</dt><dd>{`${moment(data.withdrawn_at)}${data.reason ? `: ${data.reason}` : ""}`}</dd></div>}
+        <div><dt>Lineage</dt><dd><Link to={lineageOf(label)}>{`${plural(data.sources?.total ?? 0, "answer")} behind it, ${plural(data.answers.total, "answer")} by it`}</Link></dd></div>
       </dl>
     </section>
   );

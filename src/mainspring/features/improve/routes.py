@@ -12,7 +12,7 @@ from starlette.responses import Response as HttpResponse
 from mainspring.core.types import Context
 from mainspring.features.improve.policy.policy import Policy
 from mainspring.features.improve.service import Improve
-from mainspring.features.improve.shapes import campaign_body, policy_body, stages_body
+from mainspring.features.improve.shapes import campaign_body, policy_body
 from mainspring.http.access import Access, acting, check_lasting
 from mainspring.http.bodies import Body
 from mainspring.http.pages import AskedPage, list_body
@@ -121,7 +121,7 @@ def _campaigns(routes: APIRouter, service: Improve, readers: Any, admins: Any) -
         """A campaign with all its transitions, with reasons and figures."""
         found = await service.campaigns.get(context.principal, campaign)
         steps = await service.campaigns.steps(found)
-        return json_response({**campaign_body(found), "stages": stages_body(found), "steps": steps})
+        return json_response({**campaign_body(found), "steps": steps})
 
     @routes.post("/campaigns/{campaign}/stop")
     async def stop_campaign(campaign: str, body: ReasonBody, context: admins) -> HttpResponse:

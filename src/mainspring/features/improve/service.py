@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from mainspring.core.errors import Conflict, InvalidRequest, MainspringError, NotFound
+from mainspring.core.errors import Conflict, MainspringError
 from mainspring.core.types import Principal
 from mainspring.feature import Rooms, Services
 from mainspring.features.improve.lineage.following import Following
 from mainspring.features.improve.lineage.store import VariantStore
 from mainspring.features.improve.lineage.tracing import Tracing
+from mainspring.features.improve.policy.checks import check
 from mainspring.features.improve.policy.policy import Policy
 from mainspring.features.improve.policy.store import Policed, PolicyStore
 from mainspring.features.improve.policy.triggers import left
@@ -30,9 +32,9 @@ from mainspring.stores.events.audit_log import Actor
 from mainspring.stores.sql.jobs import Jobs
 from mainspring.stores.sql.pages import Page
 from mainspring.stores.sql.worker import Lease, Worker
-from mainspring.training import recipes
 
 NAME = "improve"
+_CAN_UNDO = (*PROMOTED, "promoting", "undoing")
 # The lease passes on whenever a process ends: that is not a failure of the job.
 _FOR_EVER = 10**9
 
@@ -92,32 +94,10 @@ class Improve:
     async def put(self, principal: Principal, application: str, policy: Policy, by: Actor, *, enabled: bool) -> Policed:
         """Set a policy. Raises ``InvalidRequest`` naming the field, ``NotFound``, ``QuotaExceeded``."""
         await self._registry.find(application, principal)
-        await self._check(principal, policy)
+        await check(self.tools, principal, application, policy)
         made = await self.policies.put(principal, application, policy, by, enabled=enabled)
         self.soon()
         return made
-
-    async def _check(self, principal: Principal, policy: Policy) -> None:
-        known = recipes.every()
-        for place, rung in enumerate(policy.rungs):
-            try:
-                recipe = recipes.find(rung.recipe)
-            except NotFound as error:
-                raise InvalidRequest(error.message, remedy=error.remedy, param=f"rungs.{place}.recipe") from None
-            _check_options(recipe, rung.options, place)
-        del known
-        wanted = policy.offline
-        places = [("offline.dataset", wanted.dataset, wanted.version)]
-        if wanted.regression is not None:
-            places.append(("offline.regression.dataset", wanted.regression.dataset, wanted.regression.version))
-        for place_, data in [("data", policy.data), *((f"rungs.{n}.data", r.data) for n, r in enumerate(policy.rungs))]:
-            if data is not None and data.dataset:
-                places.append((f"{place_}.dataset", data.dataset, data.version))
-        for name, data_set, version in places:
-            try:
-                await self.tools.data.version(principal, data_set, version)
-            except NotFound as error:
-                raise InvalidRequest(error.message, remedy=error.remedy, param=name) from None
 
     async def run(self, principal: Principal, application: str, by: str) -> Campaign:
         """Begin a campaign now. Raises ``NotFound``, ``Conflict``, ``QuotaExceeded``."""
@@ -146,20 +126,22 @@ class Improve:
             raise Conflict(problem, remedy="Check its campaigns first", param="application")
         told = reason or "a person undid it"
         ours = [await self.variants.find(principal.tenant, each.id) for each in found]
+        # A promotion that is under way has no time yet.
         latest = max(
-            (each for each in ours if each is not None), key=lambda each: each.promoted_at or 0.0, default=None
+            (each for each in ours if each is not None), key=lambda each: each.promoted_at or math.inf, default=None
         )
         campaign = None if latest is None else await self.campaigns.find(principal.tenant, latest.campaign)
-        if latest is None or campaign is None or campaign.candidate_id != latest.id:
+        theirs = latest is not None and campaign is not None and campaign.candidate_id == latest.id
+        if latest is None or campaign is None or not theirs or campaign.stage not in _CAN_UNDO:
+            # A person promoted it, perhaps after its campaign had refused it.
             placed = await self.tools.door.undo(principal, application, told)
             left_ = {each.id for each in uses(placed)}
             gone = next((each.id for each in found if each.id not in left_), found[-1].id)
             return {"object": "improve.undo", "application": application, "campaign": None, "undone": gone}
-        if campaign.stage in PROMOTED:
+        if campaign.stage != "undoing":
             campaign = await self._decided(campaign, Move("undoing", told), principal)
-        if campaign.stage == "undoing":
-            # At once, whichever process looks after campaigns: each step of it can be done twice.
-            await self.running.advance(campaign)
+        # At once, whichever process looks after campaigns: each step of it can be done twice.
+        await self.running.advance(campaign)
         return {"object": "improve.undo", "application": application, "campaign": campaign.id, "undone": latest.id}
 
     async def _decided(self, campaign: Campaign, move: Move, principal: Principal) -> Campaign:
@@ -209,12 +191,3 @@ class Improve:
             for name, each in names.items()
         }
         return {**told, "stage": placed.stage or None, "share": placed.share, "since": placed.since or None}
-
-
-def _check_options(recipe: Any, options: Any, place: int) -> None:
-    from mainspring.training.run import options_of
-
-    try:
-        options_of(recipe, options)
-    except InvalidRequest as error:
-        raise InvalidRequest(error.message, remedy=error.remedy, param=f"rungs.{place}.{error.param}") from None

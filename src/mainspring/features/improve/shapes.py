@@ -25,7 +25,7 @@ def policy_body(found: Policed) -> dict[str, Any]:
 
 
 def campaign_body(found: Campaign) -> dict[str, Any]:
-    """A campaign: where it stands, why, and what came of each recipe."""
+    """A campaign: where it stands among the stages that its policy has, why, and what came of each recipe."""
     recipe = found.recipe
     names = ("export", "trained_on", "job", "comparison", "regression", "approval", "trial")
     return {
@@ -35,6 +35,7 @@ def campaign_body(found: Campaign) -> dict[str, Any]:
         "policy_version": found.policy_version,
         "trigger": found.trigger,
         "stage": found.stage,
+        "stages": stages_body(found),
         "reason": found.reason,
         "rung": found.rung,
         "recipe": recipe.recipe,

@@ -14,6 +14,7 @@ from mainspring.core.types import Principal
 from mainspring.features.trials.analysis.verdicts import Verdict
 from mainspring.features.trials.definitions import Trial
 from mainspring.features.trials.service import Trials
+from mainspring.http.field_errors import invalid
 from mainspring.training.stages import OnlineVerdict
 
 _CURRENT, _CANDIDATE = "current", "candidate"
@@ -24,17 +25,16 @@ class ApplicationTrials(Trials):
 
     async def begin_trial(self, principal: Principal, name: str, application: str, wanted: Mapping[str, Any]) -> None:
         """See ``OnlineTrials``."""
-        try:
-            trial = Trial.model_validate({"route": application, "control": _CURRENT, **wanted})
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(str(part) for part in first["loc"])
-            raise InvalidRequest(f"the trial: {place}: {first['msg']}", param=f"canary.{place}") from None
+        trial = _trial(application, wanted)
         try:
             await self.define(principal, name, trial)
         except Conflict:
             if (await self.get(principal.tenant, name)).running.definition != trial:
                 raise
+
+    def check_trial(self, application: str, wanted: Mapping[str, Any]) -> None:
+        """See ``TrialCheck``."""
+        _trial(application, wanted)
 
     async def trial_verdict(self, tenant: str, name: str) -> OnlineVerdict:
         """See ``OnlineTrials``."""
@@ -49,6 +49,16 @@ class ApplicationTrials(Trials):
         with contextlib.suppress(NotFound, Conflict):
             if (await self.get(principal.tenant, name)).status == "running":
                 await self.end(principal, name)
+
+
+def _trial(application: str, wanted: Mapping[str, Any]) -> Trial:
+    try:
+        return Trial.model_validate({"route": application, "control": _CURRENT, **wanted})
+    except ValidationError as error:
+        first = error.errors()[0]
+        found = invalid(first, first["loc"])
+        problem = f"the trial: {found.message}"
+        raise InvalidRequest(problem, remedy=found.remedy, param=f"canary.{found.param or ''}") from None
 
 
 def online_verdict(verdict: Verdict) -> OnlineVerdict:

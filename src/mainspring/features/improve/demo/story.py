@@ -123,7 +123,8 @@ class Story:
         """Candidates that know more than what they would take the place of: one is slower by half, one obeys
         everyone."""
         await _examples(server, clerks.KNOWN, [(each, each.wanted[0]) for each in known])
-        await _examples(server, clerks.ROWS, [(each, each.wanted[0]) for each in known[:2]], split="train")
+        learned = questions(self.samples, "development")[:2]
+        await _examples(server, clerks.ROWS, [(each, each.wanted[0]) for each in learned], split="train")
         for name, clerk in (("latency", clerks.SLOW), ("red team", clerks.LEAKY)):
             await self._bad(server, name, clerks.CLERK, clerks.policy(clerk), (), People(5))
 

@@ -12,15 +12,23 @@ import sqlalchemy as sa
 
 import mainspring.stores.sql.rows as rows
 from mainspring.core.facts.opinions import FeedbackFacts
+from mainspring.core.types import Principal
 from mainspring.features.improve.stages.campaign import Campaign
 from mainspring.features.improve.stages.online import Counted
-from mainspring.features.improve.tables import improve_answers, improve_counts, improve_sources, improve_variants
+from mainspring.features.improve.tables import (
+    improve_answers,
+    improve_campaigns,
+    improve_counts,
+    improve_sources,
+    improve_variants,
+)
 from mainspring.stores.erase.data_subjects import parts
 from mainspring.stores.schema import events
 from mainspring.stores.sql.database import Database
 from mainspring.training.ports import Candidate
 
 _v, _s, _a, _n = improve_variants.c, improve_sources.c, improve_answers.c, improve_counts.c
+_c = improve_campaigns.c
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +64,20 @@ class VariantStore:
         query = sa.select(improve_variants).where(mine).order_by(_v.made_at.desc()).limit(1)
         row = await self._database.read(lambda connection: connection.execute(query).one_or_none())
         return None if row is None else _variant(row)
+
+    async def seen(self, principal: Principal, variant: str) -> Variant | None:
+        """The same, if the principal may see the campaign that made it, too."""
+        mine = sa.and_(_v.tenant == principal.tenant, sa.or_(_v.id == variant, _v.version == variant))
+        its = sa.and_(_c.tenant == _v.tenant, _c.id == _v.campaign)
+        joined = improve_variants.outerjoin(improve_campaigns, its)
+        query = sa.select(improve_variants, _c.groups.label("readers")).select_from(joined).where(mine)
+        query = query.order_by(_v.made_at.desc()).limit(1)
+        row = await self._database.read(lambda connection: connection.execute(query).one_or_none())
+        if row is None or (row.readers and not frozenset(rows.load(row.readers)) <= principal.groups):
+            return None
+        fields = dict(row._mapping)
+        del fields["readers"]
+        return Variant(**{**fields, "value": rows.load(row.value)})
 
     async def where(self, tenant: str, **columns: str) -> list[Variant]:
         """Those with these values, the newest first; at most a thousand."""

@@ -40,15 +40,15 @@ class Tracing:
         one that the caller may not see."""
         record = await self._events.answer_for(principal, answer_id)
         given = await self._variants.answer(principal.tenant, answer_id)
-        variant = None if given is None or not given[1] else await self._variants.find(principal.tenant, given[1])
+        variant = None if given is None or not given[1] else await self._variants.seen(principal, given[1])
         inside = await self._variants.made_of(principal.tenant, answer_id)
-        made = [await self._variants.find(principal.tenant, each) for each in inside[:limit]]
+        made = [await self._variants.seen(principal, each) for each in inside[:limit]]
         return {
             "object": "lineage",
             "answer_id": answer_id,
             "trace_id": record.trace_id,
             "application": None if given is None else given[0],
-            "given_by": None if variant is None else await self.of_variant(principal, variant.id, limit),
+            "given_by": None if variant is None else await self._whole(principal, variant, limit),
             "feedback": await self._feedback(principal, answer_id),
             "made_into": [await self._served(each, limit) for each in made if each is not None],
         }
@@ -56,9 +56,12 @@ class Tracing:
     async def of_variant(self, principal: Principal, name: str, limit: int = _SHOWN) -> dict[str, Any]:
         """A variant (by its id, or by its version) with its campaign, the answers that it is made of with what people
         said of them, and the answers that it gave. Raises ``NotFound``."""
-        variant = await self._variants.find(principal.tenant, name)
+        variant = await self._variants.seen(principal, name)
         if variant is None:
             raise NotFound(f"there is no variant {name:.100}", remedy="GET /v1/improve/campaigns names them")
+        return await self._whole(principal, variant, limit)
+
+    async def _whole(self, principal: Principal, variant: Variant, limit: int) -> dict[str, Any]:
         count, sources = await self._variants.sources(principal.tenant, variant.id, limit)
         told = await self._served(variant, limit)
         told |= {"sources": {"total": count, "data": await self._sources(principal, sources)}}

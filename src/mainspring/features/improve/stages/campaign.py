@@ -16,6 +16,7 @@ Stage = Literal[
 """``waiting`` is for a person. ``withdrawing`` and ``undoing`` take away what was given, after it was decided so."""
 OVER: tuple[Stage, ...] = ("promoted", "refused", "rolled back", "stopped")
 PROMOTED: tuple[Stage, ...] = ("watching", "promoted")
+ERASED = "data of people that it is made of was erased"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,10 @@ class Folders:
         """The answers that the rows are made of, at most ``most``."""
         return await asyncio.to_thread(lambda: sorted(_sources(folder))[:most])
 
+    async def questions(self, folder: Path) -> frozenset[str]:
+        """What the rows ask that are trained on, as ``question_digest`` tells it."""
+        return await asyncio.to_thread(_questions, folder)
+
     async def remove(self, tenant: str, campaign: str) -> None:
         """Delete the folders of a campaign, if there are any. Can be done again."""
         await asyncio.to_thread(shutil.rmtree, self.campaign(tenant, campaign), True)
@@ -71,6 +75,24 @@ class Folders:
 
     def _of(self, tenant: str) -> list[Path]:
         return [path for path in sorted(self.tenant(tenant).glob("*/*")) if path.is_dir()]
+
+
+def question_digest(messages: Iterable[tuple[str, str]]) -> str:
+    """A digest of a conversation up to its answer, of roles with what they say, without case and white space."""
+    told = [[role, " ".join(content.casefold().split())] for role, content in messages]
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:32]
+
+
+def _questions(folder: Path) -> frozenset[str]:
+    found: set[str] = set()
+    # What a recipe measures on the side ``test`` chooses nothing.
+    for side in ("train", "validation"):
+        path = folder / f"{side}.jsonl"
+        if path.exists():
+            with path.open("rb") as file:
+                said = (json.loads(line)["messages"][:-1] for line in file)
+                found.update(question_digest((str(each["role"]), str(each["content"])) for each in row) for row in said)
+    return frozenset(found)
 
 
 def _emptied(folder: Path) -> None:

@@ -6,8 +6,10 @@ point: what it orders of others is ordered under the campaign's key, and so done
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +17,11 @@ from mainspring.core.errors import InvalidRequest
 from mainspring.core.types import Principal
 from mainspring.evaluation.examples import Example
 from mainspring.features.improve.lineage.store import admitted
-from mainspring.features.improve.policy.policy import Data
+from mainspring.features.improve.policy.policy import Data, Slices
 from mainspring.features.improve.policy.triggers import left
 from mainspring.features.improve.stages import offline
 from mainspring.features.improve.stages.campaign import Campaign, Move, refused
-from mainspring.features.improve.stages.folders import SIDES
+from mainspring.features.improve.stages.folders import SIDES, question_digest
 from mainspring.features.improve.stages.placements import in_use
 from mainspring.features.improve.stages.store import Also
 from mainspring.features.improve.stages.tools import Tools
@@ -29,6 +31,8 @@ from mainspring.training.stages import keyed
 Result = tuple[Move, tuple[Also, ...]] | None
 _OPEN = ("queued", "running")
 _AT_ONCE = 250
+_NO_NAME = re.compile(r"[^a-z0-9._-]+")
+_MOST_NAME = 64
 
 
 async def exporting(tools: Tools, campaign: Campaign, principal: Principal) -> Result:
@@ -38,6 +42,7 @@ async def exporting(tools: Tools, campaign: Campaign, principal: Principal) -> R
     held_out = campaign.notes.get("held_out")
     if held_out is None:
         held_out = (await tools.data.version(principal, wanted.dataset, wanted.version)).number
+    counts: Mapping[str, int] = {}
     if data.export is None:
         made = await _from_data_set(tools, campaign, principal, data)
     else:
@@ -47,7 +52,7 @@ async def exporting(tools: Tools, campaign: Campaign, principal: Principal) -> R
             return None
         if state.state != "completed":
             return refused(campaign, f"the export {state.id} is {state.state}: {state.error}"), ()
-        made = {"rows": state.rows, "export": state.id}
+        made, counts = {"rows": state.rows, "export": state.id}, state.counts
     rows, figures, left_out = made.pop("rows"), {}, made.pop("left_out", 0)
     figures = {f"rows {side}": float(rows.get(side, 0)) for side in SIDES}
     lacks = ""
@@ -55,24 +60,55 @@ async def exporting(tools: Tools, campaign: Campaign, principal: Principal) -> R
         figures["left out"] = float(left_out)
         lacks = f"; {left_out} examples are left out: what they are made of lacks the consent to learn from it"
     if rows.get("train", 0) < data.least_rows:
-        few = f"rows for training: {rows.get('train', 0)}, and {data.least_rows} are the least{lacks}"
+        few = f"rows for training: {rows.get('train', 0)}, and {data.least_rows} are the least{lacks or _taken(counts)}"
         return refused(campaign, few, figures), ()
-    if shared := await _shared(tools, campaign, principal, made, held_out):
-        reason = f"{shared} examples that are held out are made of answers that are trained on"
-        return refused(campaign, reason, {**figures, "shared": float(shared)}), ()
+    found = await _held_out(tools, campaign, principal, made, held_out)
+    if reason := _no_proof(found, wanted.slices):
+        return refused(campaign, reason, {**figures, "shared": float(found.made_of + found.asked)}), ()
     reason = f"{rows.get('train', 0)} rows for training{lacks}"
     return Move("training", reason, figures, {**made, "held_out": held_out}), ()
 
 
-async def _shared(
-    tools: Tools, campaign: Campaign, principal: Principal, made: Mapping[str, Any], held_out: int
-) -> int:
-    """How many held-out examples stem from answers that are trained on."""
+def _taken(counts: Mapping[str, int]) -> str:
+    """Where an export's answers went: what people forget first is the consent."""
+    steps = sorted((name for name in counts if name != "read"), key=lambda name: -counts[name])
+    told = ", ".join(f"{name} {counts[name]}" for name in steps[:4])
+    return f"; of {counts.get('read', 0)} answers that were read these were left out: {told}" if told else ""
+
+
+@dataclass(slots=True)
+class _HeldOut:
+    """Of the examples that are held out: how many are ``made_of`` answers that are trained on, how many others ask what
+    a row for training asks, and which tags there are."""
+
+    made_of: int = 0
+    asked: int = 0
+    tags: set[str] = field(default_factory=set)
+
+
+async def _held_out(
+    tools: Tools, campaign: Campaign, principal: Principal, made: Mapping[str, Any], version: int
+) -> _HeldOut:
     trained = set(await _sources(tools, campaign, made))
-    count = 0
-    async for _, example in tools.data.stream(principal, campaign.policy.offline.dataset, held_out):
-        count += not trained.isdisjoint(example.sources)
-    return count
+    questions = frozenset[str]() if "export" in made else await tools.folders.questions(Path(made["folder"]))
+    found = _HeldOut()
+    async for _, example in tools.data.stream(principal, campaign.policy.offline.dataset, version):
+        found.tags.update(example.tags)
+        if not trained.isdisjoint(example.sources):
+            found.made_of += 1
+        elif questions and question_digest((each.role, each.content) for each in example.messages) in questions:
+            found.asked += 1
+    return found
+
+
+def _no_proof(found: _HeldOut, slices: Slices | None) -> str:
+    """Why the examples prove nothing; empty: they do."""
+    if found.made_of:
+        return f"{found.made_of} examples that are held out are made of answers that are trained on"
+    if found.asked:
+        return f"{found.asked} examples that are held out ask what is trained on: name another data set in offline"
+    missing = sorted(set(() if slices is None else slices.tags) - found.tags)
+    return f"no example that is held out has the tag {missing[0]}, whose slices may not fall" if missing else ""
 
 
 async def _sources(tools: Tools, campaign: Campaign, notes: Mapping[str, Any]) -> list[str]:
@@ -140,7 +176,7 @@ async def training(tools: Tools, campaign: Campaign, principal: Principal) -> Re
             campaign.notes.get("export", ""),
             None if folder is None else Path(folder),
             recipe.base,
-            campaign.application,
+            version_name(campaign.application),
             recipe.seed,
             min(bounds) if bounds else None,
             night=campaign.policy.night,
@@ -171,6 +207,12 @@ async def training(tools: Tools, campaign: Campaign, principal: Principal) -> Re
     move = Move("comparing", f"{recipe.recipe} made {version.label}", version.made.figures, notes)
     await tools.variants.link(campaign.tenant, candidate.id, await _sources(tools, campaign, campaign.notes))
     return _spent(move, view.seconds), (lambda connection: admitted(connection, campaign, candidate),)
+
+
+def version_name(application: str) -> str:
+    """The name of the versions that are made for an application, whose own may have spaces, capitals and colons, as
+    ``judge:NAME`` has; empty: the recipe's name serves."""
+    return _NO_NAME.sub("-", application.lower())[:_MOST_NAME].strip("-._")
 
 
 def _weights(campaign: Campaign, version: Version) -> bool:

@@ -18,7 +18,7 @@ from mainspring.features.improve.lineage.store import Variant
 from mainspring.features.improve.policy.store import Policed, PolicyStore
 from mainspring.features.improve.policy.triggers import left, reason
 from mainspring.features.improve.stages import making, serving
-from mainspring.features.improve.stages.campaign import OVER, PROMOTED, Campaign, Move, Stage, refused
+from mainspring.features.improve.stages.campaign import ERASED, OVER, PROMOTED, Campaign, Move, Stage, refused
 from mainspring.features.improve.stages.making import Result
 from mainspring.features.improve.stages.tools import Tools
 from mainspring.features.improve.tables import improve_watched
@@ -29,7 +29,6 @@ _log = logging.getLogger(__name__)
 _PASSING = (RateLimited, Overloaded, QuotaExceeded)
 _MOST_MOVES = 32
 _GIVING_BACK: tuple[Stage, ...] = ("withdrawing", "undoing")
-ERASED = "data of people that it is made of was erased"
 
 StageWork = Callable[[Tools, Campaign, Principal], Awaitable[Result]]
 

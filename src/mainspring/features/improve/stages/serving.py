@@ -13,7 +13,7 @@ import mainspring.features.improve.lineage.store as lineage
 from mainspring.core.errors import Conflict, NotFound, Unsupported
 from mainspring.core.types import Context, Principal, ToolCall
 from mainspring.features.improve.stages import online
-from mainspring.features.improve.stages.campaign import Campaign, Move, following, refused
+from mainspring.features.improve.stages.campaign import ERASED, Campaign, Move, following, refused
 from mainspring.features.improve.stages.making import Result, serving
 from mainspring.features.improve.stages.online import Counted
 from mainspring.features.improve.stages.placements import in_use, uses
@@ -183,6 +183,9 @@ async def undoing(tools: Tools, campaign: Campaign, principal: Principal) -> Res
             # Not ``undo``, which would take back one more if it is done again after a kill.
             await tools.door.withdraw(principal, each, campaign.reason)
     variant, reason = campaign.candidate_id, campaign.reason
+    if reason == ERASED:
+        # Otherwise a person may want it back.
+        await _unserved(tools, campaign, principal)
     move = Move("rolled back", reason, outcome="rolled back")
     return move, (lambda connection: lineage.withdrawn(connection, campaign.tenant, variant, reason),)
 
@@ -194,6 +197,11 @@ async def withdrawing(tools: Tools, campaign: Campaign, principal: Principal) ->
         view = await tools.trainer.training_job(campaign.tenant, job)
         if view.state not in ("succeeded", "failed", "cancelled"):
             await tools.trainer.cancel_training(principal, job)
+    if asked := campaign.notes.get("approval"):
+        # Nobody decides what is over.
+        with contextlib.suppress(Conflict, NotFound):
+            told = "the campaign is over"
+            await tools.approvals.decide(Context(principal), asked, approve=False, note=told, own=True)
     if campaign.notes.get("trial"):
         await tools.trials.finish_trial(principal, campaign.trial)
     await tools.folders.remove(campaign.tenant, campaign.id)

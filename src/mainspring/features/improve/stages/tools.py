@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from mainspring.core.errors import Unsupported
 from mainspring.evaluation.examples import ExampleStream
+from mainspring.evaluation.scorers import ScorerSource
 from mainspring.feature import Services
 from mainspring.features.improve.lineage.store import VariantStore
 from mainspring.features.improve.settings import ImproveSettings
@@ -14,7 +15,17 @@ from mainspring.features.improve.stages.folders import Folders
 from mainspring.features.improve.stages.store import CampaignStore
 from mainspring.stores.work.approvals import Approvals
 from mainspring.training.ports import Door, Trainer, Versions
-from mainspring.training.stages import Alarms, Comparer, Exporter, OnlineTrials, Prober, ShadowCounts, TakenBack
+from mainspring.training.stages import (
+    Alarms,
+    Comparer,
+    ExportCheck,
+    Exporter,
+    OnlineTrials,
+    Prober,
+    ShadowCounts,
+    TakenBack,
+    TrialCheck,
+)
 
 T = TypeVar("T")
 
@@ -68,6 +79,21 @@ class Tools:
     @property
     def data(self) -> ExampleStream:
         return self._one(ExampleStream, "keeps data sets")  # type: ignore[no-any-return]
+
+    @property
+    def scorers(self) -> ScorerSource | None:
+        """None: nothing makes scorers."""
+        return None if self.services is None else self.services.perhaps(ScorerSource)  # type: ignore[type-abstract]
+
+    @property
+    def export_check(self) -> ExportCheck | None:
+        """None: nothing checks exports before they are ordered."""
+        return None if self.services is None else self.services.perhaps(ExportCheck)  # type: ignore[type-abstract]
+
+    @property
+    def trial_check(self) -> TrialCheck | None:
+        """None: nothing checks trials before they begin."""
+        return None if self.services is None else self.services.perhaps(TrialCheck)  # type: ignore[type-abstract]
 
     @property
     def alarms(self) -> Alarms | None:

@@ -12,10 +12,11 @@ import sqlalchemy as sa
 from mainspring.core.errors import InvalidRequest, NotFound
 from mainspring.core.types import Principal
 from mainspring.features.lake.exports.asking import ExportRequest
-from mainspring.features.lake.exports.service import Exports
+from mainspring.features.lake.exports.service import Exports, check_override
 from mainspring.features.lake.exports.sets.writing import LINEAGE
 from mainspring.features.lake.exports.store import PREFIX, Export
 from mainspring.features.lake.stream.syncing import Syncing
+from mainspring.http.field_errors import invalid
 from mainspring.training.stages import ExportState, OrderState, RowLineage, keyed
 
 
@@ -40,6 +41,14 @@ class OrderedExports:
         except sa.exc.IntegrityError:
             # Another process asked for it at the same time.
             return _state(await self.exports.store.find(principal.tenant, export_id))
+
+    def check_export(self, principal: Principal, wanted: Mapping[str, Any]) -> None:
+        """See ``ExportCheck``."""
+        asked = asked_of(wanted)
+        if asked.format != "trl":
+            problem = f"training reads no exports in the format {asked.format}"
+            raise InvalidRequest(problem, remedy="Leave format out", param="format")
+        check_override(principal, asked)
 
     async def export_state(self, tenant: str, export_id: str) -> ExportState:
         """See ``Exporter``."""
@@ -74,14 +83,15 @@ def asked_of(wanted: Mapping[str, Any]) -> ExportRequest:
         return ExportBody.model_validate(dict(wanted)).asked()
     except ValidationError as error:
         first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
-        raise InvalidRequest(f"the export: {name}: {first['msg']}", param=f"data.export.{name}") from None
+        found = invalid(first, first["loc"])
+        raise InvalidRequest(f"the export: {found.message}", remedy=found.remedy, param=found.param) from None
 
 
 def _state(found: Export) -> ExportState:
     rows = found.manifest.get("split", {}).get("rows", {})
     state: OrderState = cast("OrderState", found.status)
-    return ExportState(found.id, state, {side: int(count) for side, count in rows.items()}, found.error)
+    counts: Mapping[str, int] = found.manifest.get("counts", {})
+    return ExportState(found.id, state, {side: int(count) for side, count in rows.items()}, found.error, counts)
 
 
 def _matching(data: bytes, side: str, wanted: Sequence[bytes] | None) -> list[RowLineage]:

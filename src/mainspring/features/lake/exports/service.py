@@ -51,11 +51,7 @@ class Exports:
     ) -> Export:
         """Queue an export, or begin one that ``make`` goes on with; ``export_id`` empty: a new one. Raises
         ``Forbidden`` for an override by others than administrators, ``QuotaExceeded``."""
-        if asked.override and "admin" not in principal.scopes:
-            raise Forbidden(
-                "only administrators may export data without consent",
-                remedy="Leave override out, or use a key with the scope 'admin'",
-            )
+        check_override(principal, asked)
         found = await self.store.create(principal, asked, job=job, trace_id=trace_id, export_id=export_id)
         if job and self.wake is not None:
             self.wake()
@@ -126,6 +122,15 @@ class Exports:
                 rest = limit - len(told)
                 told += await asyncio.to_thread(lambda: _some(data, side, answer_id, rest))  # noqa: B023
         return told
+
+
+def check_override(principal: Principal, asked: ExportRequest) -> None:
+    """Raises ``Forbidden``."""
+    if asked.override and "admin" not in principal.scopes:
+        raise Forbidden(
+            "only administrators may export data without consent",
+            remedy="Leave override out, or use a key with the scope 'admin'",
+        )
 
 
 def _silent(_: str, __: int, ___: int) -> None:

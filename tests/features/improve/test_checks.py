@@ -1,0 +1,93 @@
+"""What a policy names is checked when it is set, by the services of a whole system: nobody finds out after a night."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mainspring.features.improve.demo import clerks, story
+from tests.world import Key, World, echoing, opened, use_engines
+
+POLICY: dict[str, Any] = {
+    "data": {"export": {"kind": "sft"}},
+    "rungs": [{"recipe": "given", "kind": "prompt", "options": {"value": {"text": "Be brief."}}}],
+    "offline": {"dataset": "held-out", "gain": {"name": "f1"}},
+}
+
+
+@pytest.fixture
+async def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
+    use_engines(monkeypatch, echoing("small"))
+    async with opened(tmp_path) as found:
+        yield found
+
+
+async def admin(world: World) -> Key:
+    if "all" not in world.keys:
+        _, secret = await world.system.stores.keys.create("all", tenant="default", scopes=frozenset({"admin"}))
+        world.keys["all"] = Key("all", "default", frozenset(), secret)
+    return world.keys["all"]
+
+
+async def put(world: World, name: str = "small", **changes: Any) -> tuple[int, Any]:
+    answer = await world.call(await admin(world), "PUT", f"/v1/improve/policies/{name}", {**POLICY, **changes})
+    return answer.status_code, answer.json()
+
+
+def rung(**changes: Any) -> list[dict[str, Any]]:
+    return [{**POLICY["rungs"][0], **changes}]
+
+
+def offline(**changes: Any) -> dict[str, Any]:
+    return {**POLICY["offline"], **changes}
+
+
+async def test_what_cannot_be_is_refused_with_its_field_and_what_can_is_set(world: World) -> None:
+    examples = {"examples": [{"id": "e", "question": "Why?", "references": ["So."]}]}
+    await world.call(await admin(world), "POST", "/v1/datasets/held-out/versions", examples)
+    raft = {"export": {"kind": "raft"}}
+    sft = {"recipe": "sft", "options": {}, "kind": "model"}
+    cases: list[tuple[dict[str, Any], str, str]] = [
+        ({"rungs": rung(recipe="giben")}, "rungs.0.recipe", "given"),
+        ({"rungs": rung(options={"valeu": {}})}, "rungs.0.options.value", ""),
+        ({"rungs": rung(recipe="answers-shown", options={"collection": "a"})}, "rungs.0.kind", "Write answering"),
+        ({"rungs": rung(recipe="tokenizer", options={})}, "rungs.0.kind", "No application uses"),
+        ({"rungs": rung(**sft)}, "rungs.0.base", "kind chat"),
+        ({"rungs": rung(base="smollm2-135m-instruct")}, "rungs.0.base", "starts from nothing"),
+        ({"data": raft}, "rungs.0.recipe", "Export the kind sft or preference"),
+        ({"rungs": rung(data=raft)}, "rungs.0.data", "reads sft or preference"),
+        ({"data": {"export": {"kind": "sfd"}}}, "data.export.kind", ""),
+        ({"data": {"export": {"kind": "sft", "aplications": ["a"]}}}, "data.export.aplications", ""),
+        ({"data": {"export": {"kind": "sft", "format": "openai"}}}, "data.export.format", "Leave format out"),
+        ({"data": {"dataset": "nothing"}}, "data.dataset", ""),
+        ({"offline": offline(gain={"name": "f2"})}, "offline.gain", "f1"),
+        ({"offline": offline(kept=[{"scorer": {"name": "refusals"}}])}, "offline.kept.0.scorer", "refusal"),
+        ({"offline": offline(kept=[{"measure": "latency", "shown": True}])}, "offline.kept.0.shown", "Leave shown out"),
+        ({"offline": offline(regression={"dataset": "held-out", "name": "f2"})}, "offline.regression", "f1"),
+        ({"budget": {"usd": 5}}, "budget.usd", "bound the seconds"),
+        ({"canary": {"metric": {"source": "thumbs"}}}, "canary.metric.source", ""),
+        ({"canary": {"guards": [{"source": "latency", "worse_than": 0.1}]}}, "canary.guards.0.worse_than", ""),
+    ]
+    for changes, field, told in cases:
+        status, found = await put(world, **changes)
+        assert (status, found["error"]["param"]) == (400, field), (changes, found)
+        assert told in found["error"]["message"], (changes, found)
+    status, found = await put(world, "small@current")
+    assert (status, found["error"]["param"]) == (400, "application")
+    kept = [{"measure": "latency"}, {"scorer": {"name": "refusal"}, "shown": True}]
+    wanted = {"offline": offline(kept=kept), "canary": {"guards": [{"source": "latency", "worse_by": 0.1}]}}
+    for changes in (wanted, {"data": {"dataset": "held-out"}}, {"rungs": rung(**sft, base="smollm2-135m-instruct")}):
+        assert (await put(world, **changes))[0] == 200, await put(world, **changes)
+
+
+async def test_the_policies_of_the_demonstration_pass(world: World) -> None:
+    examples = {"examples": [{"id": "e", "question": "Why?", "references": ["So."]}]}
+    for name in (story.HELD_OUT, story.KNOWN, story.MISLED, clerks.KNOWN, clerks.ROWS):
+        await world.call(await admin(world), "POST", f"/v1/datasets/{name}/versions", examples)
+    wanted = [story.policy(5), story.policy(5, planted=True), story.policy(5, planted=True, blind=True)]
+    for each in (*wanted, clerks.policy(clerks.SLOW)):
+        answer = await world.call(await admin(world), "PUT", "/v1/improve/policies/small", each)
+        assert answer.status_code == 200, answer.text
