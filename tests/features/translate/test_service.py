@@ -149,6 +149,30 @@ async def test_an_edit_is_feedback_and_holds_for_its_author_alone(world: worlds.
     assert status == 404
 
 
+async def test_an_edit_of_several_sentences_is_used_as_one(world: worlds.World) -> None:
+    async def edit(source: str, better: str) -> None:
+        _, found = await ask(world, {"text": source, "target": "fr", "source": "en"})
+        body = {"source": source, "edit": better, "source_language": "en", "target_language": "fr"}
+        status, made = await ask(world, body, path=f"/v1/translate/{found['id']}/edit")
+        assert status == 201, made
+
+    async def said(document: str, kind: str = "text") -> tuple[str, dict[str, int]]:
+        asked = {"document": document, "format": kind, "target": "fr", "source": "en"}
+        _, found = await ask(world, asked)
+        return found["text"], found["sentences"]
+
+    lines = "The house is red.\nIt is old. We stay."
+    await edit(lines, "La maison est rouge,\nvieille, et nous restons.")
+    text, counted = await said(f"{lines}\n")
+    assert text == "La maison est rouge,\nvieille, et nous restons.\n"
+    assert (counted["sentences"], counted["edited"]) == (3, 3)
+    # In a longer document the same paragraph is an edit's, and the rest is translated.
+    await edit("It is  old. We stay.", "Elle est vieille ; nous restons.")
+    text, counted = await said("# We go.\n\nIt is old. We stay.\n", "markdown")
+    assert text.endswith("\n\nElle est vieille ; nous restons.\n")
+    assert (counted["sentences"], counted["edited"]) == (3, 2)
+
+
 async def test_edits_with_consent_are_pairs_to_learn_from_and_are_erased(world: worlds.World) -> None:
     service = world.system.services[Translation]
     _, found = await ask(world, {"text": "The car is red.", "target": "fr", "source": "en"})
