@@ -1,13 +1,15 @@
 """Translators trained by the recipe ``translate``: BLEU, chrF, METEOR and copies on held-out sentences.
 
     MAINSPRING_DATA=... python benchmarks/translators.py ARM --keep FOLDER [--seconds N] [--steps N] [--spans N]
+    python benchmarks/translators.py chat --keep FOLDER --model NAME [--tested N]
     python benchmarks/translators.py report --keep FOLDER
 
 ARM is ``four`` (English with French, Spanish and Korean in one model), ``pair`` (English and French alone) or
 ``pair-plain`` (the same without span corruption: all steps are translation). They have the same size, batches and
 number of steps, of which ``--spans`` are span corruption. Each run lies below FOLDER; with ``--seconds`` it stops after
 a checkpoint, and the same command goes on. ``--strings WHEEL`` (Django's, for one) adds the strings of programs as a
-second domain, when FOLDER is new.
+second domain, when FOLDER is new. ``chat`` has a chat model of the catalogue translate the first N sentences of each
+set through the gateway, which is what ``translate.chat`` does; the first of ``four`` are compared with these.
 
 The sentences are Tatoeba's; what is measured are LASER's tests, 1,000 a language, in both directions, and nothing near
 to one of them was learned. The floor is a dictionary that was learned of the same pairs, word by word. Korean has
@@ -19,10 +21,13 @@ Needs the extra ``train`` and ``translate``.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import shutil
 import sys
+import tempfile
 import time
+import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -80,6 +85,7 @@ def go_on(arm: str, asked: argparse.Namespace) -> None:
         first = asked.spans if spans else 0
         options = {"pairs": pairs, "pretrain_steps": first, "steps": asked.steps - first, "tested": 8}
         options |= {"batch_tokens": asked.batch_tokens, "rate": asked.rate}
+        options |= {name: json.loads(value) for name, _, value in (each.partition("=") for each in asked.option)}
         until = time.time() + asked.seconds if asked.seconds else None
         folder.create(RunRequest("translate", options, seed=SEED, until=until))
         for side in SIDES:
@@ -127,6 +133,54 @@ def said(translator: Path, keep: Path, arm: str) -> dict[str, list[str]]:
     return found
 
 
+def by_chat(keep: Path, model: str, tested: int) -> None:
+    """What a chat model says, sentence by sentence."""
+    from _server import UNLIMITED, serving
+
+    data(keep, ())
+    found: dict[str, list[str]] = {}
+    settings = {**UNLIMITED, "MAINSPRING_MODELS__CHAT": json.dumps([model])}
+    with tempfile.TemporaryDirectory() as home, serving(Path(home) / "home", settings=settings) as server:
+        for held in held_out(keep, "four"):
+            began, made = time.monotonic(), []
+            for text in held.sources[:tested]:
+                body = {"text": text, "source": held.source_language, "target": held.target_language, "model": model}
+                request = urllib.request.Request(
+                    f"{server.url}/v1/translate",
+                    json.dumps(body).encode(),
+                    {"authorization": f"Bearer {server.key}", "content-type": "application/json"},
+                )
+                with urllib.request.urlopen(request, timeout=300) as answer:
+                    made.append(json.loads(answer.read())["text"])
+            found[held.name] = made
+            print(f"{model}, {held.name}: {time.monotonic() - began:.0f} s", flush=True)
+    (keep / "chat").mkdir(exist_ok=True)
+    said_by(keep / "chat").write_text(json.dumps({"model": model, "said": found}))
+
+
+def chat_figures(keep: Path, four: Said) -> dict[str, Figure]:
+    """A chat model on the first sentences, and how much better the trained model is on the same ones."""
+    from mainspring.features.translate.training.measure import worth
+
+    figures: dict[str, Figure] = {}
+    told = json.loads(said_by(keep / "chat").read_text(encoding="utf-8"))
+    for held in held_out(keep, "four"):
+        texts = told["said"][held.name]
+        n = len(texts)
+        part = dataclasses.replace(held, sources=held.sources[:n], references=held.references[:n])
+        its = worth(texts, part)
+        against = f"{_between(its.bleu_interval)}, {n} texts; copied {its.copied:.3f}"
+        name = f"{told['model']}: BLEU {label(held)}"
+        figures[name] = Figure(round(its.bleu, 2), "BLEU", "higher", against=against)
+        if four:
+            mine = worth(four[held.name][:n], part)
+            low, high = mine.above(its)
+            against = f"[{low:+.2f}, {high:+.2f}], {n} texts"
+            name = f"gain of four languages over {told['model']}: {label(held)}"
+            figures[name] = Figure(round(mine.bleu - its.bleu, 2), "BLEU", "higher", against=against)
+    return figures
+
+
 def label(held: Set) -> str:
     return f"{held.source_language}-{held.target_language}, {held.domain}"
 
@@ -160,18 +214,27 @@ def _between(interval: tuple[float, float]) -> str:
     return f"[{interval[0]:.1f}, {interval[1]:.1f}]"
 
 
+def floors_of(keep: Path) -> dict[str, Worth]:
+    """What dictionaries of the same pairs are worth, by set."""
+    from mainspring.features.translate.training.measure import dictionary, worth
+
+    train, found = rows(keep, "train"), {}
+    for held in held_out(keep, "four"):
+        known = dictionary(train, held)
+        found[held.name] = worth([known.translate(each) for each in held.sources], held)
+    return found
+
+
 def told(keep: Path) -> None:
     """The result of what is finished."""
-    from mainspring.features.translate.training.measure import dictionary, worth
+    from mainspring.features.translate.training.measure import worth
     from mainspring.training.folder import Folder
 
     finished = [arm for arm in ARMS if said_by(keep / arm).exists()]
-    if not finished:
+    asked_chat = said_by(keep / "chat").exists()
+    if not finished and not asked_chat:
         sys.exit("no arm is finished yet: run one again with the same --keep")
-    train, floors = rows(keep, "train"), dict[str, "Worth"]()
-    for held in held_out(keep, "four"):
-        known = dictionary(train, held)
-        floors[held.name] = worth([known.translate(each) for each in held.sources], held)
+    floors = floors_of(keep) if finished else {}
     figures: dict[str, Figure] = {}
     found: dict[str, dict[str, Worth]] = {}
     steps: dict[str, int] = {}
@@ -191,25 +254,33 @@ def told(keep: Path) -> None:
                 against = f"[{low:+.2f}, {high:+.2f}], {mine.n} texts, {steps[one]} steps each"
                 name = f"gain of {what}: {label(held)}"
                 figures[name] = Figure(round(mine.bleu - its.bleu, 2), "BLEU", "higher", against=against)
+    if asked_chat:
+        four = said_by(keep / "four")
+        figures |= chat_figures(keep, json.loads(four.read_text(encoding="utf-8")) if four.exists() else {})
     report("translators", figures)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", nargs="?", default="", choices=["", *ARMS, "report"])
+    parser.add_argument("part", nargs="?", default="", choices=["", *ARMS, "chat", "report"])
     parser.add_argument("--keep", type=Path, help="folder of the data and the runs")
     parser.add_argument("--seconds", type=float, default=0, help="stop after a checkpoint then; 0: when it is whole")
     parser.add_argument("--steps", type=int, default=1_300, help="steps in all")
     parser.add_argument("--spans", type=int, default=100, help="of these, steps of span corruption")
     parser.add_argument("--batch-tokens", type=int, default=4_096, help="pieces of a batch")
     parser.add_argument("--rate", type=float, default=2e-3, help="highest learning rate")
+    parser.add_argument("--option", action="append", default=[], help="NAME=VALUE of the recipe, for all arms alike")
     parser.add_argument("--strings", type=Path, nargs="*", default=[], help="wheels with the strings of programs")
+    parser.add_argument("--model", default="qwen2.5-coder-1.5b-instruct", help="the chat model of `chat`")
+    parser.add_argument("--tested", type=int, default=40, help="sentences of each set that it translates")
     asked = parser.parse_args()
     if not asked.part or asked.keep is None:
         print("it runs in parts: name one, and a folder to keep them in", file=sys.stderr)
         raise SystemExit(SKIPPED)
     if asked.part == "report":
         told(asked.keep)
+    elif asked.part == "chat":
+        by_chat(asked.keep, asked.model, asked.tested)
     else:
         go_on(asked.part, asked)
 

@@ -70,6 +70,20 @@ def test_a_gain_is_of_equal_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert not [label for label in figures if "span corruption: en" in label and label.startswith("gain")]
 
 
+def test_a_chat_model_is_compared_on_the_sentences_that_it_translated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = keep(tmp_path, four=100)
+    said = {held.name: list(held.sources[:2]) for held in translators.held_out(place, "four")}
+    (place / "chat").mkdir()
+    translators.said_by(place / "chat").write_text(json.dumps({"model": "small", "said": said}), encoding="utf-8")
+    figures = reported(place, monkeypatch)
+    assert "2 texts; copied 1.000" in figures["small: BLEU en-fr, sentences"].against
+    gain = figures["gain of four languages over small: en-fr, sentences"]
+    assert gain.value > 90
+    assert observations("translators", "kept", gain) == "2 texts"
+
+
 def test_nothing_is_reported_of_nothing(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="no arm is finished"):
         translators.told(tmp_path)
