@@ -15,6 +15,7 @@ from mainspring.core.types import (
     Finish,
     Head,
     Message,
+    Principal,
     Request,
     Responder,
     Response,
@@ -22,7 +23,8 @@ from mainspring.core.types import (
     Text,
 )
 from mainspring.features.translate.documents.pieces import FORMATS, Format
-from mainspring.features.translate.engine.translator import TranslatedText, Translator
+from mainspring.features.translate.engine.card import Card
+from mainspring.features.translate.engine.translator import TranslatedText
 from mainspring.features.translate.engine.translators import Translators
 from mainspring.features.translate.languages import Guess, detect, name
 from mainspring.features.translate.settings import TranslateSettings
@@ -34,6 +36,10 @@ from mainspring.serving.ring.whole_answers import refuse_drawing, with_unread
 NAME = "translate"
 REPORT = "x-mainspring-translate"
 Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
+
+
+LANGUAGES = ("en", "es", "fr", "ko")
+"""Those that are told apart where no translator says which it knows."""
 
 
 class TranslationOptions(Closed):
@@ -79,13 +85,19 @@ class TranslationAssistant:
         """Edits change answers, and sentences are remembered one by one: whole answers are not cached."""
         return
 
-    def languages(self) -> list[str]:
-        """All of the translators'."""
-        return sorted({each for card in self.translators.cards().values() for each in card.languages})
+    async def visible(self, principal: Principal) -> dict[str, Card]:
+        """What translates for the caller without being named: translators, and the chat model of the settings."""
+        known = await self.translators.visible(principal)
+        chat = self._settings.chat
+        if chat and chat in self._chat:
+            pairs = tuple(f"{one}-{other}" for one in LANGUAGES for other in LANGUAGES if one != other)
+            known.setdefault(chat, Card("chat", pairs))
+        return known
 
-    async def guesses(self, text: str) -> list[Guess]:
+    async def guesses(self, text: str, principal: Principal) -> list[Guess]:
         """The languages that a text may be in, of those that are translated. Raises ``Overloaded``."""
-        return await self._aside(lambda: detect(text, self.languages() or ["en", "es", "fr", "ko"]))
+        known = languages(await self.visible(principal)) or LANGUAGES
+        return await self._aside(lambda: detect(text, known))
 
     def told(self, guesses: Sequence[Guess]) -> str:
         """The language, if it is certain enough; otherwise empty."""
@@ -102,7 +114,7 @@ class TranslationAssistant:
         text = request.messages[-1].content
         self.check_length(len(text))
         self._check(wanted)
-        source = wanted.source or self.told(await self.guesses(text))
+        source = wanted.source or self.told(await self.guesses(text, context.principal))
         if not source:
             raise InvalidRequest(
                 "the language of the text is not certain", remedy="Send source", param="options.source"
@@ -134,13 +146,14 @@ class TranslationAssistant:
         named = wanted.model.removeprefix("model:")
         if named in self._chat:
             return ByChat(self._chat[named], named, context), named
-        found: Translator | None = await self.translators.of(context.principal, named, source, wanted.target)
+        found = await self.translators.of(context.principal, named, source, wanted.target)
         if found is not None:
-            return found, found.name
+            return found[1], found[0]
         chat = self._settings.chat
         if chat and chat in self._chat:
             return ByChat(self._chat[chat], chat, context), chat
-        pairs = sorted({pair for card in self.translators.cards().values() for pair in card.pairs})
+        visible = await self.visible(context.principal)
+        pairs = sorted({pair for card in visible.values() for pair in card.pairs})
         known = f"Known pairs: {', '.join(pairs)}" if pairs else (
             "There is no translator: `mainspring train` with the recipe translate makes one, and "
             "`mainspring translate convert` brings one"
@@ -149,6 +162,11 @@ class TranslationAssistant:
             f"nothing translates {name(source)} to {name(wanted.target)} ({source}-{wanted.target})",
             remedy=f"{known}. To use a chat model, name it as `model`", param="target",
         )  # fmt: skip
+
+
+def languages(known: Mapping[str, Card]) -> list[str]:
+    """All of these translators'."""
+    return sorted({each for card in known.values() for each in card.languages})
 
 
 class ByChat:
