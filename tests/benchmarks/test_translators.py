@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-
 import pytest
 
 import translators
@@ -42,7 +40,7 @@ def keep(place: Path, **steps: int) -> Path:
 
 
 def reported(place: Path, monkeypatch: pytest.MonkeyPatch) -> Mapping[str, Figure]:
-    found: dict[str, Any] = {}
+    found: dict[str, Mapping[str, Figure]] = {}
     monkeypatch.setattr(translators, "report", lambda name, figures: found.update({name: figures}))
     translators.told(place)
     return found["translators"]

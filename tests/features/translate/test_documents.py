@@ -20,6 +20,7 @@ from mainspring.features.translate.engine.translator import TranslatedText, Tran
 from mainspring.features.translate.memory import Remembered
 from mainspring.features.translate.placeholders import Masked, between, mask, restore
 from mainspring.features.translate.translating import Job, Translating
+from mainspring.terminal.remote import Server
 from tests.features.translate.tiny import translator
 
 WHO = Principal("acme", "key")
@@ -159,7 +160,7 @@ def test_edits_become_rows_of_sentences(tmp_path: Path, monkeypatch: pytest.Monk
             asked.append(path)
             return next(pages)
 
-    monkeypatch.setattr(cmd.Server, "of", lambda _: Remote())
+    monkeypatch.setattr(Server, "of", lambda _: Remote())
     done = CliRunner().invoke(cmd.app, ["edits", str(tmp_path / "pairs.jsonl")])
     assert done.exit_code == 0, done.output
     rows = [json.loads(line) for line in (tmp_path / "pairs.jsonl").read_text(encoding="utf-8").splitlines()]

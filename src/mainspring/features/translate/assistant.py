@@ -104,9 +104,17 @@ class TranslationAssistant:
         sure = guesses and guesses[0].probability >= self._settings.least_probability
         return guesses[0].language if sure else ""
 
-    async def respond(self, request: Request, context: Context) -> Response:
-        """The whole translation. Raises ``InvalidRequest``, ``NotFound``, ``MissingExtra`` and what a chat model
-        raises."""
+    async def knows_version(self, principal: Principal, label: str) -> bool:
+        """See ``training.ports.VersionedApplication``."""
+        return await self.translators.trained.named(principal, label) is not None
+
+    def by_version(self, label: str) -> Responder:
+        """See ``training.ports.VersionedApplication``."""
+        return ByVersion(self, label)
+
+    async def respond(self, request: Request, context: Context, preferred: str = "") -> Response:
+        """The whole translation, by the version ``preferred`` where it knows the pair and nothing else is named. Raises
+        ``InvalidRequest``, ``NotFound``, ``MissingExtra`` and what a chat model raises."""
         if not isinstance(request, ChatRequest) or not request.messages or request.messages[-1].role != "user":
             raise InvalidRequest(f"{NAME} translates the last message, which is the user's", param="messages")
         refuse_drawing(request, NAME)
@@ -122,7 +130,7 @@ class TranslationAssistant:
         if source == wanted.target:
             made, report, model = text, Report(), NAME
         else:
-            speaks, model = await self._speaks(wanted, source, context)
+            speaks, model = await self._speaks(wanted, source, context, preferred)
             job = Job(source, wanted.target, wanted.format, wanted.glossary, wanted.names)
             made, report = await self._translating.translate(text, job, speaks, context.principal)
         head = Head(model, headers={REPORT: _report(report, source)})
@@ -142,11 +150,13 @@ class TranslationAssistant:
                 f"the glossary has more than {self._settings.max_terms} terms (translate.max_terms)", param="glossary"
             )
 
-    async def _speaks(self, wanted: TranslationOptions, source: str, context: Context) -> tuple[Speaks, str]:
+    async def _speaks(
+        self, wanted: TranslationOptions, source: str, context: Context, preferred: str
+    ) -> tuple[Speaks, str]:
         named = wanted.model.removeprefix("model:")
         if named in self._chat:
             return ByChat(self._chat[named], named, context), named
-        found = await self.translators.of(context.principal, named, source, wanted.target)
+        found = await self.translators.of(context.principal, named, source, wanted.target, preferred)
         if found is not None:
             return found[1], found[0]
         chat = self._settings.chat
@@ -162,6 +172,21 @@ class TranslationAssistant:
             f"nothing translates {name(source)} to {name(wanted.target)} ({source}-{wanted.target})",
             remedy=f"{known}. To use a chat model, name it as `model`", param="target",
         )  # fmt: skip
+
+
+class ByVersion:
+    """Translates by a version that was put in the place of the own choice."""
+
+    def __init__(self, assistant: TranslationAssistant, label: str) -> None:
+        self._assistant = assistant
+        self._label = label
+
+    def fingerprint(self, request: Request, context: Context) -> None:
+        """See ``TranslationAssistant``."""
+        return self._assistant.fingerprint(request, context)
+
+    async def respond(self, request: Request, context: Context) -> Response:
+        return await self._assistant.respond(request, context, self._label)
 
 
 def languages(known: Mapping[str, Card]) -> list[str]:

@@ -59,15 +59,22 @@ class Translators:
             known.setdefault(each.label, each.card)
         return known
 
-    async def of(self, principal: Principal, name: str, source: str, target: str) -> tuple[str, Translator] | None:
-        """The one of this name with its name or label. Without a name the first that knows the pair, in folders before
-        what the tenant has trained; None: none knows it.
+    async def of(
+        self, principal: Principal, name: str, source: str, target: str, preferred: str = ""
+    ) -> tuple[str, Translator] | None:
+        """The one of this name with its name or label. Without a name the first that knows the pair: the version
+        ``preferred``, folders, and what the tenant has trained; None: none knows it.
 
         Raises ``NotFound`` for a name that is not there, or that the caller's groups do not see, ``InvalidRequest``
         naming the pairs of one that does not know this pair.
         """
         pair = f"{source}-{target}"
         if not name:
+            first = await self.trained.named(principal, preferred) if preferred else None
+            if first is not None:
+                translator = await self._opened(first[1])
+                if pair in translator.card.pairs:
+                    return first[0], translator
             for each, found in (await asyncio.to_thread(self.cards)).items():
                 if pair in found.pairs:
                     return each, await self._opened(self.folders()[each])
