@@ -72,6 +72,25 @@ async def test_an_uncertain_language_is_asked_for(world: worlds.World) -> None:
     assert (status, found["needs_source"]) == (200, False)
 
 
+GERMAN = "Wo ist bitte der Bahnhof? Ich habe mich in der Stadt verlaufen."
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [(GERMAN, "de"), ("Gdzie jest dworzec kolejowy w tym mieście?", "pl"), ("駅はどこですか。道に迷いました。", "ja")],
+)
+def test_a_language_that_is_not_translated_is_noticed(text: str, language: str) -> None:
+    assert detect(text, ("en", "es", "fr", "ko"))[0].language == language
+
+
+async def test_a_text_in_another_language_is_refused_by_its_name(world: worlds.World) -> None:
+    status, found = await ask(world, {"text": GERMAN, "target": "fr"})
+    assert status == 400
+    assert "nothing translates German to French" in found["error"]["message"]
+    _, told = await ask(world, {"text": GERMAN}, path="/v1/translate/detect")
+    assert (told["source"], told["detected"][0]["name"]) == ("de", "German")
+
+
 async def test_texts_come_back_in_their_order_and_number(world: worlds.World) -> None:
     texts = ["The house is red.", "", "17", 'He said "no".\nAnd left.']
     status, found = await ask(world, {"texts": texts, "target": "ko", "source": "en"})
