@@ -159,6 +159,17 @@ class Versions(Protocol):
         ...
 
 
+@runtime_checkable
+class VersionedApplication(Protocol):
+    """An application that opens versions itself, and answers by one of them where it can."""
+
+    async def knows_version(self, principal: Principal, label: str) -> bool: ...
+
+    def by_version(self, label: str) -> Responder:
+        """The application with the version ``NAME@NUMBER`` before its own choice."""
+        ...
+
+
 CandidateKind = Literal["model", "prompt", "examples", "answering", "reranker", "router", "judge"]
 """What an application may use another one of: its chat model, its prompt, examples in its prompt, thresholds and
 weights of answering from documents, its reranker, its router, a judge of its answers."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import time
 from collections.abc import AsyncIterator
+from importlib.resources import files
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 import sqlalchemy as sa
@@ -16,11 +19,13 @@ from mainspring.core.facts.opinions import OutcomeFacts
 from mainspring.core.fair.lane import LANE
 from mainspring.core.settings import Settings
 from mainspring.features.compose.holdings import PersonalPhrases
+from mainspring.features.compose.model.packed import load
 from mainspring.features.compose.store.shown_suggestions import METRIC
 from mainspring.features.compose.suggesting import MailDraft
 from mainspring.features.compose.tables import compose_shown, compose_texts
 from mainspring.stores import Stores
 from mainspring.stores.erase.data_subjects import Subject, SubjectData
+from mainspring.training.ports import Version, Versions
 from tests.features.compose.world import caller, compose
 
 LIKE = MailDraft("I would like to know ")
@@ -97,6 +102,58 @@ async def test_own_phrases_need_consent_and_go_with_it(opened: Stores) -> None:
     gone = await made.suggest(caller(), asked, user="ann")
     assert gone.found.suggestions[0].text == "know where my order is."
     assert await made.personal(caller().principal, "ann") == ("refused", 0)
+    await made.close()
+
+
+class Trained:
+    """Versions, the newest first."""
+
+    def __init__(self, *found: Version) -> None:
+        self.found = found
+
+    async def version(self, tenant: str, label: str) -> Version:
+        for each in self.found:
+            if each.tenant == tenant and label == each.label:
+                return each
+        raise NotFound("there is none")
+
+    async def versions(self, tenant: str) -> AsyncIterator[Version]:
+        for each in self.found:
+            if each.tenant == tenant:
+                yield each
+
+
+async def test_a_version_that_the_tenant_has_trained_is_asked_by_its_name(opened: Stores, tmp_path: Path) -> None:
+    packaged = Path(str(files("mainspring.features.compose").joinpath("packaged")))
+
+    def version(number: int, recipe: str = "compose", **more: Any) -> Version:
+        folder = tmp_path / f"{recipe}{number}"
+        shutil.copytree(packaged, folder / "output")
+        return Version("acme", "mails", number, "language-model", cast(Any, None), folder, recipe, "job", **more)
+
+    made = compose(opened, own_share=0.9)
+    versions = version(3, withdrawn=True), version(2, groups=frozenset({"legal"})), version(1), version(4, "pretrain")
+    made.trained.versions = cast(Versions, Trained(*versions))
+    lines = await made.suggest(caller(), LIKE)
+    served = load().version
+    for name in ("mails@1", "mails"):
+        found = await made.suggest(caller(), LIKE, named=name)
+        assert (found.model, lines.model) == (served, "lines")
+        assert found.found != lines.found
+    mine = await made.suggest(caller(groups=frozenset({"legal"})), LIKE, named="mails@2")
+    assert mine.model == served
+    for name, who in (("mails@2", caller()), ("mails@3", caller()), ("mails@4", caller()), ("no", caller()),
+                      ("mails@1", caller("other"))):  # fmt: skip
+        with pytest.raises(NotFound, match="has made no model"):
+            await made.suggest(who, LIKE, named=name)
+    # Own phrases are read in the tokens of the model that is asked.
+    await made.decide(caller().principal, "ann", consent=True)
+    for number in range(8):
+        await made.learn(caller().principal, "ann", f"{number}. {OWN}")
+    for name in ("", "mails@1"):
+        personal = await made.suggest(caller(), MailDraft("I would like to "), user="ann", named=name)
+        assert personal.personal
+        assert personal.found.suggestions[0].text.startswith("return my order"), name
     await made.close()
 
 

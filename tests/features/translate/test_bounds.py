@@ -18,6 +18,7 @@ from mainspring.features.translate import assistant, languages, translating
 from mainspring.features.translate.assistant import TranslationAssistant
 from mainspring.features.translate.documents.pieces import pieces
 from mainspring.features.translate.documents.sentences import cut, sentences
+from mainspring.features.translate.engine.card import Card
 from mainspring.features.translate.engine.translator import TranslatedText, Translator
 from mainspring.features.translate.languages import Guess
 from mainspring.features.translate.memory import Remembered
@@ -146,8 +147,12 @@ async def test_texts_are_read_beside_the_event_loop(monkeypatch: pytest.MonkeyPa
     noting(assistant, "detect")
     no: Any = None
     nothing = TranslationAssistant(TranslateSettings(), no, no, {}, Aside())
-    monkeypatch.setattr(nothing, "languages", list)
-    await nothing.guesses("One")
+
+    async def none_known(_: Principal) -> dict[str, Card]:
+        return {}
+
+    monkeypatch.setattr(nothing, "visible", none_known)
+    await nothing.guesses("One", WHO)
     assert threads["detect"] not in {0, threading.get_ident()}
 
 

@@ -9,15 +9,18 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
 from mainspring.core.errors import InvalidRequest
 from mainspring.core.types import Principal
+from mainspring.features.translate import cmd
 from mainspring.features.translate.documents.pieces import FORMATS, joined, pieces
-from mainspring.features.translate.documents.sentences import cut, sentences
+from mainspring.features.translate.documents.sentences import aligned, cut, sentences
 from mainspring.features.translate.engine.translator import TranslatedText, Translator
 from mainspring.features.translate.memory import Remembered
 from mainspring.features.translate.placeholders import Masked, between, mask, restore
 from mainspring.features.translate.translating import Job, Translating
+from mainspring.terminal.remote import Server
 from tests.features.translate.tiny import translator
 
 WHO = Principal("acme", "key")
@@ -127,6 +130,47 @@ def test_sentences_end_where_they_end() -> None:
     first = ["Dr. Smith came at 5 p.m. today. ", "He left! ", "Did he? "]
     assert sentences(said) == [*first, '"Yes." ', "No, i.e. never."]
     assert sentences("안녕하세요. 반갑습니다.") == ["안녕하세요. ", "반갑습니다."]
+
+
+def test_an_edit_of_several_sentences_is_several_pairs() -> None:
+    assert aligned("It rains. We\nstay.", "Il pleut. Nous restons.") == [
+        ("It rains.", "Il pleut."),
+        ("We stay.", "Nous restons."),
+    ]
+    assert aligned("It rains. We stay.", "Il pleut, nous restons.") == [
+        ("It rains. We stay.", "Il pleut, nous restons.")
+    ]
+
+
+def test_edits_become_rows_of_sentences(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = {
+        "source": "It rains. We stay.",
+        "target": "Il pleut. Nous restons.",
+        "from": "en",
+        "to": "fr",
+        "domain": "edits",
+    }
+    pages = iter(
+        [{"data": [row], "next": "edit_1"}, {"data": [{**row, "source": "Yes", "target": "Oui"}], "next": None}]
+    )
+    asked: list[str] = []
+
+    class Remote:
+        def call(self, _: str, path: str) -> object:
+            asked.append(path)
+            return next(pages)
+
+    monkeypatch.setattr(Server, "of", lambda _: Remote())
+    done = CliRunner().invoke(cmd.app, ["edits", str(tmp_path / "pairs.jsonl")])
+    assert done.exit_code == 0, done.output
+    rows = [json.loads(line) for line in (tmp_path / "pairs.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [(each["source"], each["target"]) for each in rows] == [
+        ("It rains.", "Il pleut."),
+        ("We stay.", "Nous restons."),
+        ("Yes", "Oui"),
+    ]
+    assert all(each["from"] == "en" and each["domain"] == "edits" for each in rows)
+    assert "after=edit_1" in asked[1]
 
 
 @given(st.text(max_size=300), st.integers(1, 50))

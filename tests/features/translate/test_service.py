@@ -14,6 +14,7 @@ from mainspring.core.errors import NotFound
 from mainspring.core.settings import Settings
 from mainspring.core.types import Principal
 from mainspring.features.translate import assistant
+from mainspring.features.translate.engine.trained import TrainedTranslators
 from mainspring.features.translate.engine.translators import Translators
 from mainspring.features.translate.feature import Translation
 from mainspring.features.translate.holdings import TranslationEdits
@@ -69,6 +70,25 @@ async def test_an_uncertain_language_is_asked_for(world: worlds.World) -> None:
     assert {each["language"] for each in found["detected"]} <= {"en", "es", "fr", "ko"}
     status, found = await ask(world, {"text": "OK 12", "target": "fr", "source": "en"})
     assert (status, found["needs_source"]) == (200, False)
+
+
+GERMAN = "Wo ist bitte der Bahnhof? Ich habe mich in der Stadt verlaufen."
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [(GERMAN, "de"), ("Gdzie jest dworzec kolejowy w tym mieście?", "pl"), ("駅はどこですか。道に迷いました。", "ja")],
+)
+def test_a_language_that_is_not_translated_is_noticed(text: str, language: str) -> None:
+    assert detect(text, ("en", "es", "fr", "ko"))[0].language == language
+
+
+async def test_a_text_in_another_language_is_refused_by_its_name(world: worlds.World) -> None:
+    status, found = await ask(world, {"text": GERMAN, "target": "fr"})
+    assert status == 400
+    assert "nothing translates German to French" in found["error"]["message"]
+    _, told = await ask(world, {"text": GERMAN}, path="/v1/translate/detect")
+    assert (told["source"], told["detected"][0]["name"]) == ("de", "German")
 
 
 async def test_texts_come_back_in_their_order_and_number(world: worlds.World) -> None:
@@ -147,6 +167,43 @@ async def test_an_edit_is_feedback_and_holds_for_its_author_alone(world: worlds.
     assert unlike["sentences"]["edited"] == 0
     status, _ = await ask(world, edit, path="/v1/translate/ans_unknown/edit")
     assert status == 404
+
+
+async def test_feedback_of_one_sentence_has_the_whole_answer_with_it(world: worlds.World) -> None:
+    _, first = await ask(world, {"text": "The house is red.", "target": "fr", "source": "en"})
+    _, found = await ask(world, {"text": "The house is red. We stay.", "target": "fr", "source": "en"})
+    assert found["text"].count(first["text"]) == 1
+    edit = {"source": "The house is red.", "edit": "Rouge.", "source_language": "en", "target_language": "fr"}
+    for translation in (first["text"], "is nowhere", ""):
+        status, made = await ask(world, {**edit, "translation": translation}, path=f"/v1/translate/{found['id']}/edit")
+        assert status == 201, made
+    feedback = await world.system.rooms.stores.events.find(world.keys["red"].tenant, kind="feedback")
+    # What nobody can put into its place is no answer to learn from.
+    assert [each.content for each in feedback] == [found["text"].replace(first["text"], "Rouge."), None, None]
+
+
+async def test_an_edit_of_several_sentences_is_used_as_one(world: worlds.World) -> None:
+    async def edit(source: str, better: str) -> None:
+        _, found = await ask(world, {"text": source, "target": "fr", "source": "en"})
+        body = {"source": source, "edit": better, "source_language": "en", "target_language": "fr"}
+        status, made = await ask(world, body, path=f"/v1/translate/{found['id']}/edit")
+        assert status == 201, made
+
+    async def said(document: str, kind: str = "text") -> tuple[str, dict[str, int]]:
+        asked = {"document": document, "format": kind, "target": "fr", "source": "en"}
+        _, found = await ask(world, asked)
+        return found["text"], found["sentences"]
+
+    lines = "The house is red.\nIt is old. We stay."
+    await edit(lines, "La maison est rouge,\nvieille, et nous restons.")
+    text, counted = await said(f"{lines}\n")
+    assert text == "La maison est rouge,\nvieille, et nous restons.\n"
+    assert (counted["sentences"], counted["edited"]) == (3, 3)
+    # In a longer document the same paragraph is an edit's, and the rest is translated.
+    await edit("It is  old. We stay.", "Elle est vieille ; nous restons.")
+    text, counted = await said("# We go.\n\nIt is old. We stay.\n", "markdown")
+    assert text.endswith("\n\nElle est vieille ; nous restons.\n")
+    assert (counted["sentences"], counted["edited"]) == (3, 2)
 
 
 async def test_edits_with_consent_are_pairs_to_learn_from_and_are_erased(world: worlds.World) -> None:
@@ -247,7 +304,7 @@ async def test_a_trained_translator_is_there_for_its_groups_until_it_is_withdraw
         made(3, groups=frozenset({"legal", "board"})),
         made(2, groups=frozenset({"legal"})),
     )
-    translators.trained = cast(Versions, Trained(*versions, made(1)))
+    translators.trained.versions = cast(Versions, Trained(*versions, made(1)))
 
     async def asked(name: str, *groups: str, tenant: str = "acme") -> str:
         who = Principal(tenant, "key", groups=frozenset(groups))
@@ -256,14 +313,63 @@ async def test_a_trained_translator_is_there_for_its_groups_until_it_is_withdraw
         except NotFound:
             return ""
         assert found is not None
-        return found.folder.parent.name
+        label, translator = found
+        assert label == f"mine@{translator.folder.parent.name}"
+        return translator.folder.parent.name
 
     assert [await asked("mine@3"), await asked("mine@3", "legal")] == ["", ""]
     assert await asked("mine@3", "legal", "board") == "3"
     assert [await asked("mine@4", "legal", "board"), await asked("mine@1")] == ["", "1"]
     assert [await asked("mine"), await asked("mine", "legal"), await asked("mine", "legal", "board")] == ["1", "2", "3"]
     assert await asked("mine@1", tenant="other") == ""
+    # Without a name the newest that the caller sees translates, where no folder's knows the pair.
+    assert [await asked(""), await asked("", "legal"), await asked("", "legal", "board")] == ["1", "2", "3"]
+    assert await translators.of(Principal("other", "key"), "", "en", "fr") is None
+    seen = await translators.visible(Principal("acme", "key", groups=frozenset({"legal"})))
+    assert {label: card.pairs for label, card in seen.items()} == {"mine@2": ("en-fr",)}
     translators.close()
+
+
+async def test_what_was_made_of_erased_rows_translates_only_by_its_name(tmp_path: Path) -> None:
+    translator(tmp_path / "1" / "translator", pairs=("en-fr",))
+    told = cast(Any, None)
+    stale = Version("acme", "mine", 1, "translator", told, tmp_path / "1", "translate", "job", stale="erased")
+    translators = Translators(Settings(home=tmp_path), TranslateSettings())
+    translators.trained.versions = cast(Versions, Trained(stale))
+    who = Principal("acme", "key")
+    assert await translators.visible(who) == {}
+    assert await translators.of(who, "", "en", "fr") is None
+    named = await translators.of(who, "mine@1", "en", "fr")
+    assert named is not None
+    assert named[0] == "mine@1"
+    translators.close()
+
+
+async def test_a_translator_that_a_tenant_trained_is_listed_and_translates_for_it(tmp_path: Path) -> None:
+    translator(tmp_path / "version" / "translator", pairs=("en-fr", "fr-en"))
+    async with worlds.opened(tmp_path / "home", translate=TranslateSettings()) as world:
+        _, before = await ask(world, {"text": "The house is red.", "target": "fr", "source": "en"})
+        assert "There is no translator" in before["error"]["message"]
+        key = world.keys["red"]
+        made = Version(key.tenant, "mine", 1, "translator", cast(Any, None), tmp_path / "version", "translate", "job")
+        trained = world.system.services[Translation].translators.trained = TrainedTranslators()
+        trained.versions = cast(Versions, Trained(made))
+        listed = (await world.call(key, "GET", "/v1/translate/languages")).json()
+        assert [(each["id"], each["pairs"]) for each in listed["data"]] == [("mine@1", ["en-fr", "fr-en"])]
+        assert [each["language"] for each in listed["languages"]] == ["en", "fr"]
+        status, found = await ask(world, {"text": "La maison est rouge, et la gare est là.", "target": "en"})
+        assert status == 200, found
+        assert (found["source"], found["model"]) == ("fr", "mine@1")
+
+
+async def test_the_chat_model_of_the_settings_is_listed_and_translates(tmp_path: Path) -> None:
+    async with worlds.opened(tmp_path / "home", translate=TranslateSettings(chat="echo")) as world:
+        listed = (await world.call(world.keys["red"], "GET", "/v1/translate/languages")).json()
+        assert [(each["id"], each["family"], len(each["pairs"])) for each in listed["data"]] == [("echo", "chat", 12)]
+        assert [each["language"] for each in listed["languages"]] == ["en", "es", "fr", "ko"]
+        status, found = await ask(world, {"text": "The house is red.", "target": "fr"})
+        assert status == 200, found
+        assert (found["source"], found["model"]) == ("en", "echo")
 
 
 async def test_the_model_answers_in_a_chat(world: worlds.World) -> None:

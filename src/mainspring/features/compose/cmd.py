@@ -42,12 +42,13 @@ def suggest(
     to: Annotated[str, typer.Option(help="Its recipient, as in support")] = "",
     suggestions: Annotated[int, typer.Option(min=1, max=5, help="Maximum number of suggestions")] = 3,
     confidence: Annotated[float | None, typer.Option(min=0.01, max=1, help="Minimum confidence")] = None,
+    model: Annotated[str, typer.Option(help="A version of the recipe compose; default: the server's model")] = "",
     explain: Annotated[bool, typer.Option(help="Show what was filtered, and why")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Get suggestions from a running server. If the text ends in a word, a blank is added."""
     body: dict[str, Any] = {"body": text if text[-1:].isspace() else f"{text} ", "subject": subject, "to": to}
-    body |= {"suggestions": suggestions, "explain": explain}
+    body |= {"suggestions": suggestions, "explain": explain} | ({"model": model} if model else {})
     body |= {} if confidence is None else {"confidence": confidence}
     found = Server.of(context).call("POST", "/v1/compose", body)
     if as_json:

@@ -11,6 +11,7 @@ from fastapi import APIRouter
 from mainspring.feature import Feature, Http, Rooms, Services
 from mainspring.features.compose.routes import personal_router, router
 from mainspring.features.compose.service import Compose
+from mainspring.training.ports import Versions
 
 
 @asynccontextmanager
@@ -31,9 +32,13 @@ async def _work(_: Rooms, services: Services) -> AsyncIterator[None]:
         tidying.cancel()
 
 
+async def _ready(_: Rooms, services: Services) -> None:
+    services[Compose].trained.versions = services.perhaps(Versions)  # type: ignore[type-abstract]
+
+
 def _routes(http: Http) -> list[APIRouter]:
     compose = http.services[Compose]
     return [router(compose, http.access, http.rooms.path.charge), personal_router(compose, http.access)]
 
 
-FEATURE = Feature("compose", open=_open, routes=_routes, work=_work)
+FEATURE = Feature("compose", open=_open, ready=_ready, routes=_routes, work=_work)

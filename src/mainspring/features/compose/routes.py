@@ -50,6 +50,9 @@ class ComposeBody(Body):
     session_id: Annotated[str, Field(max_length=256, description="identifier of this mail, for usage statistics")] = ""
     user: User = ""
     personal: Annotated[bool, Field(description="use the person's own phrases, if the person has agreed")] = True
+    model: Annotated[
+        str, Field(max_length=256, description="version of the recipe compose; default: the server's model")
+    ] = ""
     explain: Annotated[bool, Field(description="include what was filtered and why")] = False
 
     def asked(self, least: float) -> MailDraft:
@@ -108,7 +111,9 @@ def router(service: Compose, access: Access, charge: Charge) -> APIRouter:
     async def compose(http: HttpRequest, body: ComposeBody, context: composers) -> HttpResponse:
         """Suggest how the mail continues at the cursor."""
         asked = body.asked(service.settings.least_confidence)
-        work = service.suggest(context, asked, user=body.user, session=body.session_id, personal=body.personal)
+        work = service.suggest(
+            context, asked, user=body.user, session=body.session_id, personal=body.personal, named=body.model
+        )
         async with charge(context, _tokens(asked)):
             result = await while_connected(http, work)
         return json_response(_result_body(result, explain=body.explain), charge.headers(context.principal))

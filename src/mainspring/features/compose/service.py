@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -26,10 +27,13 @@ from mainspring.features.compose.settings import ComposeSettings
 from mainspring.features.compose.store.persons import Agreed, Writer, Writers
 from mainspring.features.compose.store.shown_suggestions import Outcome, ShownSuggestion, ShownSuggestions, mail_name
 from mainspring.features.compose.suggesting import MailDraft, Suggested, Suggesting
+from mainspring.features.compose.trained import TrainedModels
 
 _log = logging.getLogger(__name__)
 PREFIX = "cmp_"
 _OWN, _OWN_S = 1000, 5.0
+_OPENED = 4
+"""Trained models that are kept open: some 10 MB each."""
 _TIDY_S = 3600.0
 
 
@@ -63,8 +67,10 @@ class Compose:
         # One thread: the search is short, and several at once would only wait for each other's memory.
         self._thread = FairThreads(1, "compose")
         self._results: TTLCache[bytes, Suggested] = TTLCache(max(1, self.settings.cached), self.settings.cached_s)
-        self._own: TTLCache[Writer, _Own] = TTLCache(_OWN, _OWN_S)
-        self._made: LRUCache[tuple[Writer, str], OwnPhrases] = LRUCache(_OWN)
+        self._own: TTLCache[Writer, dict[str, _Own]] = TTLCache(_OWN, _OWN_S)
+        self._made: LRUCache[tuple[Writer, str, str], OwnPhrases] = LRUCache(_OWN)
+        self.trained = TrainedModels()
+        self._named: LRUCache[Path, Suggesting] = LRUCache(_OPENED)
 
     @cached_property
     def suggesting(self) -> Suggesting:
@@ -72,18 +78,26 @@ class Compose:
         return Suggesting(load(self.settings.folder), self.settings)
 
     async def suggest(
-        self, context: Context, asked: MailDraft, *, user: str = "", session: str = "", personal: bool = True
+        self,
+        context: Context,
+        asked: MailDraft,
+        *,
+        user: str = "",
+        session: str = "",
+        personal: bool = True,
+        named: str = "",
     ) -> Result:
-        """Raises ``Unsupported`` if it is off, ``Overloaded``, ``ModelError``."""
+        """``named`` is a version that the tenant has trained; empty: the model of the settings. Raises ``Unsupported``
+        if it is off, ``NotFound``, ``Overloaded``, ``ModelError``."""
         self._check_enabled()
         principal = context.principal
         who = Writer.of(principal, user)
-        suggesting = self.suggesting if "suggesting" in self.__dict__ else await self._work(lambda: self.suggesting)
+        suggesting = await self._by(principal, named)
         model = suggesting.packed.version
         reason = suggesting.waits(asked)
         if reason is not None:
             return Result("", Suggested(waits=reason), model)
-        own = await self._phrases(who) if personal else _Own(None, "")
+        own = await self._phrases(who, suggesting) if personal else _Own(None, "")
         # The model gets the same question after any sufficient wait: its length does not change the text.
         name = _name(who.tenant, model, own.version and f"{who.owner}\0{who.person}\0{own.version}", asked)
         found = self._results.get(name) if self.settings.cached else None
@@ -151,27 +165,37 @@ class Compose:
         if not self.settings.enabled:
             raise Unsupported("Smart Compose is off", remedy="Set compose.enabled (MAINSPRING_COMPOSE__ENABLED=true)")
 
-    async def _phrases(self, who: Writer) -> _Own:
-        """Own phrases of a person who agreed."""
-        found = self._own.get(who)
+    async def _by(self, principal: Principal, named: str) -> Suggesting:
+        if not named:
+            return self.suggesting if "suggesting" in self.__dict__ else await self._work(lambda: self.suggesting)
+        folder = await self.trained.folder(principal, named)
+        found = self._named.get(folder)
+        if found is None:
+            found = self._named[folder] = await self._work(lambda: Suggesting(load(str(folder)), self.settings))
+        return found
+
+    async def _phrases(self, who: Writer, by: Suggesting) -> _Own:
+        """Own phrases of a person who agreed, in the tokens of the model."""
+        model = by.packed.version
+        found = self._own.get(who, {}).get(model)
         if found is not None:
             return found
         own = _Own(None, "")
         if await self.writers.agreed(who) == "granted":
             texts = await self.writers.texts(who)
             version = hashlib.sha256("\0".join(texts).encode("utf-8", "replace")).hexdigest()[:16]
-            made = self._made.get((who, version))
+            made = self._made.get((who, version, model))
             if made is None:
-                tokenizer, share = self.suggesting.packed.tokenizer, self.settings.own_share
+                tokenizer, share = by.packed.tokenizer, self.settings.own_share
 
                 def make() -> OwnPhrases:
                     read = tokenizer.encode_batch(list(texts), add_special_tokens=False)
                     names = " ".join(sorted({word for text in texts for word in re.findall(r"\b[A-Z][\w'’]*", text)}))
                     return OwnPhrases((each.ids for each in read), share=share, names=names)
 
-                made = self._made[who, version] = await self._work(make)
+                made = self._made[who, version, model] = await self._work(make)
             own = _Own(made, version)
-        self._own[who] = own
+        self._own[who] = {**self._own.get(who, {}), model: own}
         return own
 
     async def _work(self, work: Any) -> Any:

@@ -15,6 +15,7 @@ from mainspring.core.types import (
     Finish,
     Head,
     Message,
+    Principal,
     Request,
     Responder,
     Response,
@@ -22,7 +23,8 @@ from mainspring.core.types import (
     Text,
 )
 from mainspring.features.translate.documents.pieces import FORMATS, Format
-from mainspring.features.translate.engine.translator import TranslatedText, Translator
+from mainspring.features.translate.engine.card import Card
+from mainspring.features.translate.engine.translator import TranslatedText
 from mainspring.features.translate.engine.translators import Translators
 from mainspring.features.translate.languages import Guess, detect, name
 from mainspring.features.translate.settings import TranslateSettings
@@ -34,6 +36,10 @@ from mainspring.serving.ring.whole_answers import refuse_drawing, with_unread
 NAME = "translate"
 REPORT = "x-mainspring-translate"
 Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
+
+
+LANGUAGES = ("en", "es", "fr", "ko")
+"""Those that are told apart where no translator says which it knows."""
 
 
 class TranslationOptions(Closed):
@@ -79,22 +85,36 @@ class TranslationAssistant:
         """Edits change answers, and sentences are remembered one by one: whole answers are not cached."""
         return
 
-    def languages(self) -> list[str]:
-        """All of the translators'."""
-        return sorted({each for card in self.translators.cards().values() for each in card.languages})
+    async def visible(self, principal: Principal) -> dict[str, Card]:
+        """What translates for the caller without being named: translators, and the chat model of the settings."""
+        known = await self.translators.visible(principal)
+        chat = self._settings.chat
+        if chat and chat in self._chat:
+            pairs = tuple(f"{one}-{other}" for one in LANGUAGES for other in LANGUAGES if one != other)
+            known.setdefault(chat, Card("chat", pairs))
+        return known
 
-    async def guesses(self, text: str) -> list[Guess]:
+    async def guesses(self, text: str, principal: Principal) -> list[Guess]:
         """The languages that a text may be in, of those that are translated. Raises ``Overloaded``."""
-        return await self._aside(lambda: detect(text, self.languages() or ["en", "es", "fr", "ko"]))
+        known = languages(await self.visible(principal)) or LANGUAGES
+        return await self._aside(lambda: detect(text, known))
 
     def told(self, guesses: Sequence[Guess]) -> str:
         """The language, if it is certain enough; otherwise empty."""
         sure = guesses and guesses[0].probability >= self._settings.least_probability
         return guesses[0].language if sure else ""
 
-    async def respond(self, request: Request, context: Context) -> Response:
-        """The whole translation. Raises ``InvalidRequest``, ``NotFound``, ``MissingExtra`` and what a chat model
-        raises."""
+    async def knows_version(self, principal: Principal, label: str) -> bool:
+        """See ``training.ports.VersionedApplication``."""
+        return await self.translators.trained.named(principal, label) is not None
+
+    def by_version(self, label: str) -> Responder:
+        """See ``training.ports.VersionedApplication``."""
+        return ByVersion(self, label)
+
+    async def respond(self, request: Request, context: Context, preferred: str = "") -> Response:
+        """The whole translation, by the version ``preferred`` where it knows the pair and nothing else is named. Raises
+        ``InvalidRequest``, ``NotFound``, ``MissingExtra`` and what a chat model raises."""
         if not isinstance(request, ChatRequest) or not request.messages or request.messages[-1].role != "user":
             raise InvalidRequest(f"{NAME} translates the last message, which is the user's", param="messages")
         refuse_drawing(request, NAME)
@@ -102,7 +122,7 @@ class TranslationAssistant:
         text = request.messages[-1].content
         self.check_length(len(text))
         self._check(wanted)
-        source = wanted.source or self.told(await self.guesses(text))
+        source = wanted.source or self.told(await self.guesses(text, context.principal))
         if not source:
             raise InvalidRequest(
                 "the language of the text is not certain", remedy="Send source", param="options.source"
@@ -110,7 +130,7 @@ class TranslationAssistant:
         if source == wanted.target:
             made, report, model = text, Report(), NAME
         else:
-            speaks, model = await self._speaks(wanted, source, context)
+            speaks, model = await self._speaks(wanted, source, context, preferred)
             job = Job(source, wanted.target, wanted.format, wanted.glossary, wanted.names)
             made, report = await self._translating.translate(text, job, speaks, context.principal)
         head = Head(model, headers={REPORT: _report(report, source)})
@@ -130,17 +150,20 @@ class TranslationAssistant:
                 f"the glossary has more than {self._settings.max_terms} terms (translate.max_terms)", param="glossary"
             )
 
-    async def _speaks(self, wanted: TranslationOptions, source: str, context: Context) -> tuple[Speaks, str]:
+    async def _speaks(
+        self, wanted: TranslationOptions, source: str, context: Context, preferred: str
+    ) -> tuple[Speaks, str]:
         named = wanted.model.removeprefix("model:")
         if named in self._chat:
             return ByChat(self._chat[named], named, context), named
-        found: Translator | None = await self.translators.of(context.principal, named, source, wanted.target)
+        found = await self.translators.of(context.principal, named, source, wanted.target, preferred)
         if found is not None:
-            return found, found.name
+            return found[1], found[0]
         chat = self._settings.chat
         if chat and chat in self._chat:
             return ByChat(self._chat[chat], chat, context), chat
-        pairs = sorted({pair for card in self.translators.cards().values() for pair in card.pairs})
+        visible = await self.visible(context.principal)
+        pairs = sorted({pair for card in visible.values() for pair in card.pairs})
         known = f"Known pairs: {', '.join(pairs)}" if pairs else (
             "There is no translator: `mainspring train` with the recipe translate makes one, and "
             "`mainspring translate convert` brings one"
@@ -149,6 +172,26 @@ class TranslationAssistant:
             f"nothing translates {name(source)} to {name(wanted.target)} ({source}-{wanted.target})",
             remedy=f"{known}. To use a chat model, name it as `model`", param="target",
         )  # fmt: skip
+
+
+class ByVersion:
+    """Translates by a version that was put in the place of the own choice."""
+
+    def __init__(self, assistant: TranslationAssistant, label: str) -> None:
+        self._assistant = assistant
+        self._label = label
+
+    def fingerprint(self, request: Request, context: Context) -> None:
+        """See ``TranslationAssistant``."""
+        return self._assistant.fingerprint(request, context)
+
+    async def respond(self, request: Request, context: Context) -> Response:
+        return await self._assistant.respond(request, context, self._label)
+
+
+def languages(known: Mapping[str, Card]) -> list[str]:
+    """All of these translators'."""
+    return sorted({each for card in known.values() for each in card.languages})
 
 
 class ByChat:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,9 @@ from mainspring.command import START, Command
 from mainspring.core.errors import InvalidRequest, MissingExtra, ModelError
 from mainspring.terminal import show
 from mainspring.terminal.remote import Server
+
+_HUB = re.compile(r"[\w.-]+/[\w.-]+")
+_PAIR = re.compile(r"[a-z]{2,3}-[a-z]{2,3}")
 
 
 class _TextFirst(TyperGroup):
@@ -97,10 +101,17 @@ def edits(
     """Write the edits of a running server that models may learn from, as rows of pairs."""
     import json
 
+    from mainspring.features.translate.documents.sentences import aligned
+
     server, rows, after = Server.of(context), list[dict[str, Any]](), ""
     while True:
         page = server.call("GET", f"/v1/translate/edits?{urlencode({'limit': 1000, 'after': after})}")
-        rows += [{name: row[name] for name in ("source", "target", "from", "to", "domain")} for row in page["data"]]
+        # Models read sentences, and an edit may be of a whole text.
+        rows += [
+            {"source": one, "target": other} | {name: row[name] for name in ("from", "to", "domain")}
+            for row in page["data"]
+            for one, other in aligned(row["source"], row["target"])
+        ]
         after = page["next"] or ""
         if not after:
             break
@@ -144,35 +155,61 @@ def data(
 
 @app.command()
 def convert(
-    model: Annotated[Path, typer.Argument(help="Folder of a model as transformers saves it")],
-    out: Annotated[Path, typer.Argument(help="Folder of the translator, such as HOME/translators/NAME")],
-    family: Annotated[str, typer.Option(help="opus, opus-many, nllb, mbart or t5")],
+    context: typer.Context,
+    model: Annotated[str, typer.Argument(help="A hub name such as OWNER/NAME, or a folder as transformers saves it")],
+    out: Annotated[
+        Path | None, typer.Argument(help="Folder of the translator", show_default="in the translators' folder")
+    ] = None,
+    *,
     pair: Annotated[list[str], typer.Option(help="A pair that it knows, such as `en-fr`; can be repeated")],
+    family: Annotated[
+        str, typer.Option(help="opus, opus-many, nllb, mbart or t5; default: guessed from the name")
+    ] = "",
     python: Annotated[str, typer.Option(help="A Python with torch and transformers; default: this one")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Convert a public model to a translator: NLLB, mBART, T5, Opus."""
-    from mainspring.features.translate.engine.card import FAMILIES, Card
+    """Convert a public model to a translator: NLLB, mBART-50, T5, Opus."""
+    from mainspring.features.translate.engine.card import FAMILIES, Card, family_of
 
+    folder = Path(model).expanduser()
+    if folder.exists() and not (folder / "config.json").exists():
+        raise InvalidRequest(
+            f"{model} has no config.json", remedy="Name a folder as transformers saves it", param="model"
+        )
+    if not folder.exists() and not _HUB.fullmatch(model):
+        raise InvalidRequest(
+            f"there is no folder {model}", remedy="Name one, or a model of the hub as OWNER/NAME", param="model"
+        )
+    family = family or family_of(folder.name)
     if family not in FAMILIES:
-        raise InvalidRequest(
-            f"there is no family {family!r}", remedy=f"There are {', '.join(FAMILIES)}", param="family"
-        )
-    if not (model / "config.json").exists():
-        raise InvalidRequest(
-            f"{model} has no config.json", remedy="Pull it with `mainspring models pull hf:OWNER/NAME`", param="model"
-        )
+        said = f"there is no family {family!r}" if family else f"the family of {model} is not known"
+        raise InvalidRequest(said, remedy=f"Name it with --family: {', '.join(FAMILIES)}", param="family")
+    if wrong := next((each for each in pair if not _PAIR.fullmatch(each)), ""):
+        raise InvalidRequest(f"{wrong!r} is no pair", remedy="Write pairs as en-fr", param="pair")
+    place = out or _home(context) / folder.name
     module = "mainspring.features.translate.training.convert"
     # The caller's own Python, with a module of this package.
-    done = subprocess.run([python or sys.executable, "-m", module, str(model), str(out)], check=False)  # noqa: S603
+    source = str(folder) if folder.exists() else model
+    done = subprocess.run([python or sys.executable, "-m", module, source, str(place)], check=False)  # noqa: S603
     if done.returncode == 3:
         raise MissingExtra(
-            "conversion needs torch and transformers", remedy="Name an environment that has them with --python"
+            "conversion needs torch and transformers, and sentencepiece for Opus",
+            remedy="Name an environment that has them with --python",
         )
     if done.returncode:
         raise ModelError(f"{model} was not converted", remedy="The lines above say why")
-    Card(family, tuple(pair), longest=256).write(out)
-    show.done(f"{out} translates {', '.join(pair)}.", {"folder": str(out), "pairs": list(pair)}, as_json)
+    Card(family, tuple(pair), longest=256).write(place)
+    show.done(f"{place} translates {', '.join(pair)}.", {"folder": str(place), "pairs": list(pair)}, as_json)
+
+
+def _home(context: typer.Context) -> Path:
+    """The folder in which a server with these settings looks for translators."""
+    from mainspring.core.settings import load
+    from mainspring.features.translate.settings import TranslateSettings
+
+    settings = load(context.obj).settings
+    named = settings.section(TranslateSettings).folder
+    return Path(named).expanduser() if named else settings.home / "translators"
 
 
 def _translated(context: typer.Context, given: dict[str, Any], to: str, source: str, model: str) -> Any:

@@ -75,7 +75,7 @@ async def _ready(rooms: Rooms, services: Services) -> None:
     service = services[Translation]
     if not service.settings.enabled:
         return
-    service.translators.trained = services.perhaps(Versions)  # type: ignore[type-abstract]
+    service.translators.trained.versions = services.perhaps(Versions)  # type: ignore[type-abstract]
     rooms.path.registry.replace(Served(NAME, "application", service.assistant, created=int(time.time()), sampled=False))
     rooms.telemetry.metrics.serve(NAME)
 

@@ -106,6 +106,8 @@ class Edits:
     async def add(self, principal: Principal, edit: Edit, feedback: EventRecord, person: str = "") -> str:
         """Write it down together with the event of feedback; its id. ``person``: whom the answer was for."""
         edit_id = ids.new("edit_")
+        # A sentence is read with single spaces, however it was written.
+        plain = " ".join(edit.source.split())
 
         def work(connection: sa.Connection) -> None:
             mine = sa.and_(events.c.tenant == principal.tenant, events.c.id == edit.answer)
@@ -116,7 +118,7 @@ class Edits:
                 sa.insert(translate_edits).values(
                     tenant=principal.tenant, id=edit_id, answer=edit.answer, owner=principal.person, person=person,
                     source_language=edit.source_language, target_language=edit.target_language,
-                    digest=digest(edit.source, edit.source_language, edit.target_language), source=edit.source,
+                    digest=digest(plain, edit.source_language, edit.target_language), source=edit.source,
                     translation=edit.translation, edit=edit.edit, consent=edit.consent, groups=rows.names(groups),
                     at=time.time(),
                 )

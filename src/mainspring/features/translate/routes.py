@@ -4,6 +4,7 @@
 
 import json
 import time
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
@@ -16,6 +17,7 @@ from mainspring.core.facts.opinions import FeedbackFacts
 from mainspring.core.path import Answer
 from mainspring.core.types import ChatRequest, Context, EventRecord, Message, Responder
 from mainspring.features.translate.assistant import NAME, REPORT, Language, TranslationAssistant, reported
+from mainspring.features.translate.assistant import languages as languages_of
 from mainspring.features.translate.documents.pieces import Format
 from mainspring.features.translate.languages import Guess, name
 from mainspring.features.translate.memory import Edit, Edits
@@ -112,7 +114,7 @@ def router(
         guesses: list[Guess] = []
         source = body.source or ""
         if not source and text.strip():
-            guesses = await assistant.guesses(" ".join(body.texts) if body.texts else text)
+            guesses = await assistant.guesses(" ".join(body.texts) if body.texts else text, context.principal)
             source = assistant.told(guesses)
             if not source:
                 async with charge(context, 0):
@@ -132,19 +134,20 @@ def router(
         """Detect the language of a text, among the supported languages."""
         check()
         async with charge(context, 0):
-            guesses = await assistant.guesses(body.text)
+            guesses = await assistant.guesses(body.text, context.principal)
         told = assistant.told(guesses)
         body_ = {"object": "translation.detection", "detected": _candidates(guesses), "source": told or None}
         return json_response(body_, charge.headers(context.principal))
 
     @routes.get(PREFIX + "/languages")
-    async def languages(context: users) -> HttpResponse:  # noqa: ARG001
-        """The translators of the server with their language pairs."""
+    async def languages(context: users) -> HttpResponse:
+        """The translators of the server, and those that the tenant has trained, with their language pairs."""
+        known = await assistant.visible(context.principal)
         data = [
             {"id": each, "object": "translator", "family": card.family, "pairs": list(card.pairs)}
-            for each, card in assistant.translators.cards().items()
+            for each, card in known.items()
         ]
-        return json_response({"object": "list", "data": data, "languages": _named(assistant.languages())})
+        return json_response({"object": "list", "data": data, "languages": _named(languages_of(known))})
 
     _editing(routes, edits, events, quotas, access)
     return routes
@@ -163,7 +166,7 @@ def _editing(routes: APIRouter, edits: Edits, events: EventLog, quotas: Quotas, 
         facts = FeedbackFacts(key_id=principal.key_id, rating=None, comment=None, edited=True, person=principal.person)
         record = EventRecord(
             id=ids.new("evt_"), at=time.time(), tenant=principal.tenant, trace_id=answer.trace_id, subject=answer_id,
-            parent_id=answer.id, facts=facts, content=body.edit, consent=body.consent,
+            parent_id=answer.id, facts=facts, content=_edited_answer(answer, body), consent=body.consent,
         )  # fmt: skip
         edit = Edit(
             answer_id, body.source_language, body.target_language, body.source.strip(), body.translation.strip(),
@@ -189,6 +192,22 @@ def _editing(routes: APIRouter, edits: Edits, events: EventLog, quotas: Quotas, 
         ]  # fmt: skip
         following = found.rows[-1].id if found.more else None
         return json_response({"object": "list", "data": data, "has_more": found.more, "next": following})
+
+
+def _edited_answer(answer: EventRecord, body: EditBody) -> str | None:
+    """The whole answer as the person would have it: feedback is about all of it, and the edit may be of one sentence.
+    None: nobody can tell where the edit belongs."""
+    if answer.content is None:
+        return body.edit
+    told: Mapping[str, Any] = json.loads(answer.content)
+    asked = [str(each.get("content") or "") for each in told.get("messages", ()) if each.get("role") == "user"]
+    if asked and asked[-1].split() == body.source.split():
+        return body.edit
+    said = [str(each.get("text", "")) for each in told.get("choices", ())[:1]]
+    part = body.translation.strip()
+    if not said or not part or said[0].count(part) != 1:
+        return None
+    return said[0].replace(part, body.edit.strip())
 
 
 def _translated(

@@ -55,11 +55,15 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class _Parted:
-    """A document as pieces, with the sentences of each that is translated; ``digests`` are those of the sentences."""
+    """A document as pieces, with the sentences of each that is translated; ``digests`` are those of the sentences.
+    ``wholes`` are those of pieces of several sentences, by their place, and ``whole`` that of a plain text: a person
+    may have edited more than a sentence at once."""
 
     pieces: list[Piece]
     groups: list[list[str]]
     digests: dict[str, str]
+    wholes: dict[int, str]
+    whole: str
 
     @classmethod
     def of(cls, document: str, job: Job) -> _Parted:
@@ -68,11 +72,47 @@ class _Parted:
         texts = [" ".join(each.text.split()) for each in found if each.say]
         groups = [[part for sentence in sentences(text) for part in cut(sentence, _LONG)] for text in texts]
         unique = dict.fromkeys(part.strip() for group in groups for part in group)
-        return cls(found, groups, {each: digest(each, job.source, job.target) for each in unique if each})
 
-    def joined(self, known: Mapping[str, str]) -> str:
-        said = ["".join(_spaced(part, known[part.strip()]) for part in group) for group in self.groups]
+        def named(text: str) -> str:
+            return digest(text, job.source, job.target)
+
+        wholes = {at: named(text) for at, text in enumerate(texts) if len(groups[at]) > 1}
+        whole = named(" ".join(document.split())) if job.kind == "text" and sum(map(len, groups)) > 1 else ""
+        return cls(found, groups, {each: named(each) for each in unique if each}, wholes, whole)
+
+    def names(self) -> list[str]:
+        """All that a person may have edited."""
+        return [*self.digests.values(), *self.wholes.values(), *([self.whole] if self.whole else [])]
+
+    def joined(self, document: str, known: Mapping[str, str], edited: Mapping[str, str]) -> str:
+        """With ``edited``, the person's edits by their digests, in place of what was translated."""
+        if self.whole in edited:
+            return _spaced(document, edited[self.whole])
+        said = [
+            edited[name]
+            if (name := self.wholes.get(at, "")) in edited
+            else "".join(_spaced(part, known[part.strip()]) for part in group)
+            for at, group in enumerate(self.groups)
+        ]
         return joined(self.pieces, said)
+
+    def left(self, edited: Mapping[str, str]) -> dict[str, str]:
+        """The sentences that no edit of more than one covers."""
+        if self.whole in edited:
+            return {}
+        groups = [group for at, group in enumerate(self.groups) if self.wholes.get(at, "") not in edited]
+        return {each: self.digests[each] for group in groups for part in group if (each := part.strip())}
+
+    def count(self, edited: Mapping[str, str]) -> int:
+        """Sentences that are as the person would have them."""
+        if self.whole in edited:
+            return sum(map(len, self.groups))
+        return sum(
+            1
+            for at, group in enumerate(self.groups)
+            for part in group
+            if self.wholes.get(at, "") in edited or self.digests.get(part.strip(), "") in edited
+        )
 
 
 class Translating:
@@ -87,18 +127,24 @@ class Translating:
         """The document in its own layout. Raises ``InvalidRequest`` for JSON that is none."""
         parted = await self._aside(lambda: _Parted.of(document, job))
         report = Report(sentences=sum(map(len, parted.groups)))
-        known = await self._known(parted.digests, job, speaks, principal, report)
-        return await self._aside(lambda: parted.joined(known), begun=True), report
+        edited: Mapping[str, str] = {}
+        if self._edits is not None:
+            edited = await self._edits.known(principal, parted.names())
+            report.edited = parted.count(edited)
+        known = await self._known(parted.left(edited), edited, job, speaks, principal, report)
+        return await self._aside(lambda: parted.joined(document, known, edited), begun=True), report
 
     async def _known(
-        self, digests: Mapping[str, str], job: Job, speaks: Speaks, principal: Principal, report: Report
+        self,
+        digests: Mapping[str, str],
+        edited: Mapping[str, str],
+        job: Job,
+        speaks: Speaks,
+        principal: Principal,
+        report: Report,
     ) -> dict[str, str]:
         """The translation of each different sentence."""
-        known = {"": ""}
-        if self._edits is not None:
-            edited = await self._edits.known(principal, list(digests.values()))
-            known |= {each: edited[name] for each, name in digests.items() if name in edited}
-            report.edited = len(known) - 1
+        known = {"": ""} | {each: edited[name] for each, name in digests.items() if name in edited}
         state = digest(repr(sorted(job.terms.items())), speaks.fingerprint, str(job.names))
 
         def remember() -> tuple[list[str], list[Masked]]:

@@ -31,6 +31,12 @@ def sentences(text: str) -> list[str]:
     return found
 
 
+def aligned(source: str, target: str) -> list[tuple[str, str]]:
+    """The sentences of a text beside those of its translation, if both have as many; otherwise the two as one."""
+    one, other = ([each.strip() for each in sentences(" ".join(text.split()))] for text in (source, target))
+    return list(zip(one, other, strict=True)) if len(one) == len(other) else [(source, target)]
+
+
 def cut(text: str, characters: int) -> list[str]:
     """Parts of at most about so many characters, cut behind marks or, if there are none, between words."""
     parts: list[str] = []

@@ -38,6 +38,7 @@ FAMILIES: Mapping[str, Family] = {
     "mbart": Family(before=("{source}",), prefix=("{target}",)),
     "t5": Family(asks="translate {Source} to {Target}: "),
 }
+_NAMED = (("nllb", "nllb"), ("mbart", "mbart"), ("opus-mt", "opus"), ("t5", "t5"))
 CODES: Mapping[str, Mapping[str, str]] = {
     "nllb": {"en": "eng_Latn", "fr": "fra_Latn", "es": "spa_Latn", "ko": "kor_Hang", "de": "deu_Latn",
              "it": "ita_Latn", "pt": "por_Latn", "nl": "nld_Latn", "ru": "rus_Cyrl", "ja": "jpn_Jpan",
@@ -49,6 +50,15 @@ CODES: Mapping[str, Mapping[str, str]] = {
     "opus-many": {"en": "eng", "fr": "fra", "es": "spa", "ko": "kor", "de": "deu", "it": "ita", "pt": "por"},
 }  # fmt: skip
 """The codes of languages in pieces, where they are not those of ISO 639-1."""
+
+
+def family_of(model: str) -> str:
+    """The family that the name of a public model tells; empty: none. Opus models end in the code of their target
+    language, or in another name if they have several."""
+    named = model.casefold()
+    found = next((family for part, family in _NAMED if part in named), "")
+    target = named.rpartition("-")[2]
+    return "opus-many" if found == "opus" and len(target) != 2 else found
 
 
 @dataclass(frozen=True, slots=True)

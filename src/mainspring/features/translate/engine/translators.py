@@ -12,9 +12,9 @@ from mainspring.core.nearest import nearest
 from mainspring.core.settings import Settings
 from mainspring.core.types import Principal
 from mainspring.features.translate.engine import card
+from mainspring.features.translate.engine.trained import TrainedTranslators
 from mainspring.features.translate.engine.translator import Translator
 from mainspring.features.translate.settings import TranslateSettings
-from mainspring.training.ports import Version, Versions
 
 PACKAGED = Path(__file__).parents[1] / "weights"
 """What the package brings, if it brings any."""
@@ -30,7 +30,7 @@ class Translators:
         self._open: OrderedDict[Path, Translator] = OrderedDict()
         self._lock = asyncio.Lock()
         self._turns = FairThreads(1, "translate")
-        self.trained: Versions | None = None
+        self.trained = TrainedTranslators()
 
     def folders(self) -> dict[str, Path]:
         """By name: of the settings first."""
@@ -52,59 +52,57 @@ class Translators:
                 continue
         return made
 
-    async def of(self, principal: Principal, name: str, source: str, target: str) -> Translator | None:
-        """The one of this name, or the first that knows the pair; None: none knows it.
+    async def visible(self, principal: Principal) -> dict[str, card.Card]:
+        """All that the caller may name: those of folders, then what the tenant has trained, by its labels."""
+        known = await asyncio.to_thread(self.cards)
+        for each in await self.trained.of(principal):
+            known.setdefault(each.label, each.card)
+        return known
+
+    async def of(
+        self, principal: Principal, name: str, source: str, target: str, preferred: str = ""
+    ) -> tuple[str, Translator] | None:
+        """The one of this name with its name or label. Without a name the first that knows the pair: the version
+        ``preferred``, folders, and what the tenant has trained; None: none knows it.
 
         Raises ``NotFound`` for a name that is not there, or that the caller's groups do not see, ``InvalidRequest``
         naming the pairs of one that does not know this pair.
         """
         pair = f"{source}-{target}"
         if not name:
+            first = await self.trained.named(principal, preferred) if preferred else None
+            if first is not None:
+                translator = await self._opened(first[1])
+                if pair in translator.card.pairs:
+                    return first[0], translator
             for each, found in (await asyncio.to_thread(self.cards)).items():
                 if pair in found.pairs:
-                    return await self._opened(self.folders()[each])
+                    return each, await self._opened(self.folders()[each])
+            for own in await self.trained.of(principal):
+                if pair in own.card.pairs:
+                    return own.label, await self._opened(own.folder)
             return None
-        translator = await self._opened(await self._folder(principal, name))
+        label, folder = await self._named(principal, name)
+        translator = await self._opened(folder)
         if pair not in translator.card.pairs:
             raise InvalidRequest(
                 f"{name} does not translate {pair}",
                 remedy=f"It knows {', '.join(translator.card.pairs)}",
                 param="target",
             )
-        return translator
+        return label, translator
 
-    async def _folder(self, principal: Principal, name: str) -> Path:
+    async def _named(self, principal: Principal, name: str) -> tuple[str, Path]:
         folders = await asyncio.to_thread(self.folders)
         if name in folders:
-            return folders[name]
-        version = await self._version(principal, name)
-        if version is not None:
-            for each in (version.folder, version.folder / "output"):
-                if (each / "translator" / card.FILE).exists():
-                    return each / "translator"
-        close = nearest(name, folders)
-        hint = f"Did you mean {close}?" if close else f"There are: {', '.join(folders) or 'none'}"
+            return name, folders[name]
+        found = await self.trained.named(principal, name)
+        if found is not None:
+            return found
+        known = [*folders, *(each.label for each in await self.trained.of(principal))]
+        close = nearest(name, known)
+        hint = f"Did you mean {close}?" if close else f"There are: {', '.join(known) or 'none'}"
         raise NotFound(f"there is no translator {name!r}", remedy=hint, param="model")
-
-    async def _version(self, principal: Principal, name: str) -> Version | None:
-        """What the tenant has trained under this label, or the newest of this name. What the caller's groups do not
-        see, and what was withdrawn, is as if it were not there."""
-
-        def answers(version: Version) -> bool:
-            return version.makes == "translator" and not version.withdrawn and version.groups <= principal.groups
-
-        if self.trained is None:
-            return None
-        try:
-            newest = await self.trained.version(principal.tenant, name)
-        except NotFound:
-            return None
-        if answers(newest) or "@" in name:
-            return newest if answers(newest) else None
-        async for each in self.trained.versions(principal.tenant):
-            if each.name == name and answers(each):
-                return each
-        return None
 
     async def _opened(self, folder: Path) -> Translator:
         async with self._lock:

@@ -32,7 +32,7 @@ from mainspring.rag.answer.variation import SETTINGS, Variation
 from mainspring.serving.ring.registry import Served
 from mainspring.serving.route.auto import NAME as AUTO
 from mainspring.serving.route.auto import Auto
-from mainspring.training.ports import Candidate, Versions
+from mainspring.training.ports import Candidate, VersionedApplication, Versions
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,10 @@ class Making:
                 raise _wrong(candidate, "it does not answer from documents, so it weighs no evidence")
             value.choice()
             self._check_calibration(candidate, value.calibration)
+        elif isinstance(value, ModelValue) and isinstance(served.responder, VersionedApplication):
+            if not is_label(value.model) or not await served.responder.knows_version(principal, value.model):
+                why = f"it can answer by no version {value.model:.100}"
+                raise _wrong(candidate, why, "`mainspring train versions` lists what was trained")
         elif isinstance(value, ModelValue):
             await self._check_model(principal, candidate, value.model)
             if not documents and served.name not in self._rooms.path.chat:
@@ -119,6 +123,8 @@ class Making:
 
     def _inner(self, served: Served, values: Sequence[VariantValue], tenant: str) -> Responder:
         model = next((each.model for each in values if isinstance(each, ModelValue)), "")
+        if model and isinstance(served.responder, VersionedApplication):
+            return served.responder.by_version(model)
         trained = None
         if self._trained(model) and self.versions is not None:
             trained = self.versions.chat_model(tenant, model)
