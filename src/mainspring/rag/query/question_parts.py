@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import TypeVar
 
 from mainspring.core.facts.retrievals import QuestionPartFacts
 from mainspring.rag.answer.findings import Findings
-from mainspring.rag.answer.verbatim import beside, extract
+from mainspring.rag.answer.verbatim import beside, display, extract, further
 from mainspring.rag.answer.verbatim.choice_weights import SHIPPED, ChoiceWeights
 from mainspring.rag.answer.verbatim.extract import Passage
 from mainspring.rag.query import decompose
@@ -92,6 +92,21 @@ def joined(question: str, found: Sequence[Findings]) -> Findings:
     walked = next((each.walked for each in found if each.walked is not None), None)
     steps = [step for each in found for step in each.steps]
     return Findings(question, hits, passages, texts, surest.evidence, surest.features, walked, steps)
+
+
+def shown(
+    looked: Lookup, question: str, *, max_sentences: int, max_words: int, choice: ChoiceWeights, more: int = 0
+) -> list[Passage]:
+    """What is shown of ``looked``, with its necessary context; for the ``more``-th wish for more what was not shown
+    before, and the last of it where nothing is left."""
+    found, told = looked.each, list[Passage]()
+    for _ in range(more + 1):
+        chosen = choose(found, max_sentences=max_sentences, max_words=max_words, choice=choice)
+        if not chosen:
+            break
+        told = display.grown(chosen, question, looked.found.texts, max_words)
+        found = tuple(replace(each, passages=further.left(each.passages, told)) for each in found)
+    return told
 
 
 def choose(
