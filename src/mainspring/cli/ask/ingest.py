@@ -57,7 +57,7 @@ def ingest(
     """Ingest sources: read new and changed documents, remove vanished ones. `mainspring sync` repeats it."""
     from mainspring.rag.connect.registry import GROUPS
 
-    given: dict[str, Any] = {
+    given = {
         "depth": depth,
         "max_pages": max_pages,
         "delay_s": delay,
@@ -73,18 +73,18 @@ def ingest(
     if group and everyone:
         raise typer.BadParameter("give --group or --everyone")
     access: dict[str, Any] = {GROUPS: sorted(set(group or ()))} if group or everyone else {}
-    home = load(context.obj).settings.home
-    chosen = _specs(sources, {name: value for name, value in given.items() if value not in (None, [])}, access, home)
+    chosen = _specs(sources, given, access, load(context.obj).settings.home)
     asyncio.run(
         sync.follow(context.obj, collection, chosen, watching=watch, every=every, groups=group or (), as_json=as_json)
     )
 
 
-def _specs(sources: list[str], options: dict[str, Any], access: dict[str, Any], home: Path) -> list[Spec]:
-    """Each source with the options that apply to its kind. Raises ``BadParameter`` for an option that applies to
+def _specs(sources: list[str], given: dict[str, Any], access: dict[str, Any], home: Path) -> list[Spec]:
+    """Each source with the given options that apply to its kind. Raises ``BadParameter`` for an option that applies to
     none, and, before any source is read, ``MissingExtra`` and ``InvalidRequest`` for one that cannot be."""
     from mainspring.rag.connect.registry import Spec, require
 
+    options = {name: value for name, value in given.items() if value not in (None, [])}
     specs = [Spec(source) for source in sources]
     for name in options:
         if not any(name in spec.known for spec in specs):
