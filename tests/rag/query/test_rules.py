@@ -102,6 +102,12 @@ def test_queries_are_expanded_in_both_directions() -> None:
         ("Who wrote it? When was the manual printed?", ["Who wrote it?", "When was the manual printed?"]),
         ("Where is the shop? When does it open?", ["Where is the shop?", "Where is the shop? When does it open?"]),
         ("How long is the warranty on burrs and motors?", []),
+        ("My brother died; what papers do you need?", []),
+        (
+            "My phone is lost; can I sign in? And who pays for a new one?",
+            ["My phone is lost; can I sign in?", "My phone is lost; can I sign in? And who pays for a new one?"],
+        ),
+        ("When does it open; how much is it?", ["When does it open;", "When does it open; how much is it?"]),
         ("What is it?", []),
     ],
 )
