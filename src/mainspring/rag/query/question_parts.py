@@ -12,6 +12,8 @@ from mainspring.rag.answer.findings import Findings
 from mainspring.rag.answer.verbatim import beside, display, extract, further
 from mainspring.rag.answer.verbatim.choice_weights import SHIPPED, ChoiceWeights
 from mainspring.rag.answer.verbatim.extract import Passage
+from mainspring.rag.answer.write.answer_form import wish
+from mainspring.rag.answer.write.summary import quoted
 from mainspring.rag.query import decompose
 from mainspring.rag.text import terms
 
@@ -99,12 +101,15 @@ def shown(
 ) -> list[Passage]:
     """What is shown of ``looked``, with its necessary context; for the ``more``-th wish for more what was not shown
     before, and the last of it where nothing is left."""
-    found, told = looked.each, list[Passage]()
-    for _ in range(more + 1):
-        chosen = choose(found, max_sentences=max_sentences, max_words=max_words, choice=choice)
+    found, told, texts = looked.each, list[Passage](), looked.found.texts
+    for turn in range(more + 1):
+        chosen: list[Passage] = []
+        if not turn and len(found) == 1 and wish(question).form == "summary":
+            chosen = quoted(question, found[0].passages, texts, max_sentences=max_sentences, max_words=max_words)
+        chosen = chosen or choose(found, max_sentences=max_sentences, max_words=max_words, choice=choice)
         if not chosen:
             break
-        told = display.grown(chosen, question, looked.found.texts, max_words)
+        told = display.grown(chosen, question, texts, max_words)
         found = tuple(replace(each, passages=further.left(each.passages, told)) for each in found)
     return told
 

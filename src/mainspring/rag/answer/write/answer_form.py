@@ -48,14 +48,14 @@ _SIMPLE = re.compile(
 _CODES = {name.lower(): code for code, name in language.NAMES.items()}
 # "In Spanish" stands apart, or behind a wish: "Which courses are taught in Spanish?" wants no Spanish.
 _ANSWERED_IN = re.compile(
-    r"(?:^|(?<=[.?!,;:\n]))\s*(?:(?:and|please|(?:can|could|would) you)\s+)*"
+    r"(?:^|(?<=[.?!,;:]))\s*(?:(?:and|please|(?:can|could|would) you)\s+)*"
     r"(?:(?:answer|reply|respond|write|explain|say|tell\s+me|translate|put|repeat|give|show|describe|list|compare"
     r"|summari[sz]e)\b[^.?!\n]{0,60}?\b)?"
     rf"in(?:to)?\s+(?P<name>{'|'.join(_CODES)})(?:\s+(?:please|language))?(?:,?\s+please)?\s*[.?!]*$",
     re.IGNORECASE,
 )
 _IN_LANGUAGE = re.compile(
-    rf"[\s,]*(?:\b(?:please\s+)?(?:answer|reply|respond|write)\s+)?\bin(?:to)?\s+(?:{'|'.join(_CODES)})\b[\s\w,]*[.?!]*$",
+    rf"(?<![\s,])[\s,]*(?:\b(?:please\s+)?(?:answer|reply|respond|write)\s+)?\bin(?:to)?\s+(?:{'|'.join(_CODES)})\b[\s\w,]{{0,20}}[.?!]{{0,5}}$",
     re.IGNORECASE,
 )
 
