@@ -210,6 +210,15 @@ async def test_what_is_wished_of_an_answer_is_about_the_question_before(room: Ro
     ]
 
 
+async def test_a_wish_about_the_answer_to_several_questions_is_about_all_of_them(room: Room, asker: Context) -> None:
+    await fill(room)
+    question = "How many days of holiday has everybody? What colour are pears?"
+    first = await answer(room, ask(question), asker)
+    assert "green" in first.text
+    again = await answer(room, ask(question, first.text, "Could you put that in simpler words?"), asker)
+    assert again.text == first.text
+
+
 async def test_more_of_an_answer_is_what_was_not_shown(room: Room, asker: Context) -> None:
     await fill(room)
     question = "How many days of holiday has everybody?"

@@ -50,6 +50,11 @@ class Question:
     wished: str = ""
     more: int = 0
 
+    @property
+    def leaning(self) -> bool:
+        """Whether it is searched together with an earlier question."""
+        return self.condensed and "\n" in self.question
+
     def standing(self, whole: str, condensed: bool) -> Question:
         """The same with ``whole`` as the question: what is wished of the answer's form is set apart from it."""
         searched = answer_form.subject(wishes.searched(whole))

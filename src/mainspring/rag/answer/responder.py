@@ -265,12 +265,12 @@ class DocumentAnswerer:
     async def _look(self, asked: Question, context: Context) -> Lookup:
         """Search for the question, and for each of its parts."""
         # The search for a follow-up includes the previous question, which is not asked again.
-        pieces = [] if asked.condensed or asked.graph == "global" else parts(asked.question)
+        pieces = [] if asked.leaning or asked.graph == "global" else parts(asked.question)
         whole, *each = await asyncio.gather(
             self.find(asked, context),
             *(self.find(replace(asked, question=piece.searched), context) for piece in pieces),
         )
-        if not pieces and whole.lacks and not asked.condensed:
+        if not pieces and whole.lacks and not asked.leaning:
             return await bridged(whole, lambda text: self.find(replace(asked, question=text), context))
         return look(asked.question, whole, list(zip(pieces, each, strict=True)), self._refuse_below)
 
