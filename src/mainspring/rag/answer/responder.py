@@ -349,7 +349,7 @@ class DocumentAnswerer:
         if asked.max_tokens is not None:
             words = min(words, max(1, int(asked.max_tokens * _WORDS_A_TOKEN)))
         most, weights = confirm.narrowed(look.found.passages, most, self._choice)
-        return shown(look, asked.question, max_sentences=most, max_words=words, choice=weights, more=asked.more)
+        return shown(look, asked, max_sentences=most, max_words=words, choice=weights)
 
     def _record(
         self,

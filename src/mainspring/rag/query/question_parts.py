@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from mainspring.core.facts.retrievals import QuestionPartFacts
 from mainspring.rag.answer.findings import Findings
+from mainspring.rag.answer.question import Question
 from mainspring.rag.answer.verbatim import beside, display, extract, further
 from mainspring.rag.answer.verbatim.choice_weights import SHIPPED, ChoiceWeights
 from mainspring.rag.answer.verbatim.extract import Passage
@@ -97,19 +98,20 @@ def joined(question: str, found: Sequence[Findings]) -> Findings:
 
 
 def shown(
-    looked: Lookup, question: str, *, max_sentences: int, max_words: int, choice: ChoiceWeights, more: int = 0
+    looked: Lookup, asked: Question, *, max_sentences: int, max_words: int, choice: ChoiceWeights
 ) -> list[Passage]:
-    """What is shown of ``looked``, with its necessary context; for the ``more``-th wish for more what was not shown
-    before, and the last of it where nothing is left."""
+    """What is shown of ``looked``, with its necessary context; for each wish for more what was not shown before, and
+    the last of it where nothing is left."""
+    wished = asked.wished or asked.question
     found, told, texts = looked.each, list[Passage](), looked.found.texts
-    for turn in range(more + 1):
+    for turn in range(asked.more + 1):
         chosen: list[Passage] = []
-        if not turn and len(found) == 1 and wish(question).form == "summary":
-            chosen = quoted(question, found[0].passages, texts, max_sentences=max_sentences, max_words=max_words)
+        if not turn and len(found) == 1 and wish(wished).form == "summary":
+            chosen = quoted(wished, found[0].passages, texts, max_sentences=max_sentences, max_words=max_words)
         chosen = chosen or choose(found, max_sentences=max_sentences, max_words=max_words, choice=choice)
         if not chosen:
             break
-        told = display.grown(chosen, question, texts, max_words)
+        told = display.grown(chosen, asked.question, texts, max_words)
         found = tuple(replace(each, passages=further.left(each.passages, told)) for each in found)
     return told
 

@@ -43,4 +43,7 @@ def test_what_is_searched_for_is_without_the_words_about_the_answer() -> None:
     assert subject("Explain the warranty in simple terms") == "Explain the warranty"
     assert subject("Explain the warranty in German, please.") == "Explain the warranty"
     assert subject("Which courses are taught in German?") == "Which courses are taught in German?"
+    assert subject("Summarise the returns policy") == "the returns policy"
+    assert subject("Can you give me a short overview of the refunds?") == "the refunds?"
+    assert subject("Summarise it") == "Summarise it"
     assert subject("How long is the warranty?") == "How long is the warranty?"

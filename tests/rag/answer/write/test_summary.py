@@ -67,6 +67,13 @@ def test_without_a_writer_the_typical_sentences_are_the_summary() -> None:
     assert [each.heading for each in found] == ["Returns", "Refunds", "Engraved goods"]
     few = summary.quoted("Summarise the returns document", FOUND, TEXTS, max_sentences=3, max_words=12)
     assert [each.text for each in few] == ["Goods that are unused can be returned within 45 days of delivery."]
+    section = "Summarise the section on engraved goods of the shop"
+    named = summary.quoted(section, FOUND[::-1], TEXTS, max_sentences=3, max_words=40)
+    assert {each.heading for each in named} == {"Engraved goods"}
+    listed = "# Duties\n\n- The cook bakes bread every day.\n- The cook washes the plates at night.\n"
+    items = [passage("duties.md", listed, "The cook bakes bread every day.")]
+    both = summary.quoted("Summarise it", items, {"duties.md": listed}, max_sentences=3, max_words=40)
+    assert [each.kind for each in both] == ["item", "item"]
     assert summary.quoted("Summarise it", [], {}, max_sentences=3, max_words=40) == []
 
 

@@ -30,6 +30,14 @@ _SUMMARY = re.compile(
     r"what\s+(?:is|does)\s+(?:the|this|that)\s+[\w\s-]{0,40}?(?:about|cover)\b)",
     re.IGNORECASE,
 )
+# "Summarise the returns policy" searches for the policy.
+_SUMMARY_LEAD = re.compile(
+    r"\A\W*(?:please\s+)?(?:(?:can|could|would|will) you\s+)?(?:please\s+)?"
+    r"(?:summari[sz]e|sum up|outline|(?:give|show|write|tell)(?: me| us)? (?:an?|the) (?:(?:short|brief|quick) )?"
+    r"(?:summary|overview|gist|outline) (?:of|over|on)|what are the (?:key|main) points (?:of|in)|in a nutshell,?)\s+"
+    r"(?=\S+\s+\S)",
+    re.IGNORECASE,
+)
 _SOME = r"for\s+(?:two|three|four|five|six|seven|eight|nine|ten|\d+)\s+\w+s\b"
 # Between two words that belong together the first does not stand again: each would look for the second one.
 _ARITHMETIC = re.compile(
@@ -98,5 +106,5 @@ def subject(question: str) -> str:
     if wishes.of_form(question):
         return question
     stripped = _IN_LANGUAGE.sub("", question) if _ANSWERED_IN.search(question) else question
-    stripped = _SIMPLE.sub("", stripped)
+    stripped = _SUMMARY_LEAD.sub("", _SIMPLE.sub("", stripped))
     return re.sub(r"\s{2,}", " ", stripped).strip(" ,;:-") or question

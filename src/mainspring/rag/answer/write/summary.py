@@ -22,7 +22,6 @@ MOST = 14
 # The part of a text that is read, and the length range of self-contained sentences.
 _CHARACTERS = 400_000
 _SHORTEST, _LONGEST = 5, 60
-_PROSE = frozenset({"sentence", "item"})
 _ABOUT = terms.content(
     "summarise summarize summary sum overview key main points gist nutshell about cover document documents file policy "
     "section chapter page please short brief give say says"
@@ -38,11 +37,13 @@ class _Section:
 def quoted(
     question: str, found: Sequence[Passage], texts: Mapping[str, str], *, max_sentences: int, max_words: int
 ) -> list[Passage]:
-    """A summary in the document's own words: as many of its typical sentences and items as fit, in its order."""
-    for most in range(max_sentences, 0, -1):
-        chosen = passages(question, found, texts, most, of=_PROSE)
-        if sum(each.words for each in chosen) <= max_words:
-            return chosen
+    """A summary in the document's own words: as many of its typical sentences as fit, in its order; items
+    if it has no sentences."""
+    for of in (frozenset({"sentence"}), frozenset({"sentence", "item"})):
+        for most in range(max_sentences, 0, -1):
+            chosen = passages(question, found, texts, most, of)
+            if chosen and sum(each.words for each in chosen) <= max_words:
+                return chosen
     return []
 
 
@@ -63,6 +64,10 @@ def passages(
     sections = _sections(text, of)
     within = asked - _names(best)
     wanted = [each for each in sections if within and within <= terms.content(each.heading)]
+    # "The section on vacancies of the council" names the heading "Vacancies".
+    wanted = wanted or [
+        each for each in sections if terms.content(each.heading) and terms.content(each.heading) <= within
+    ]
     chosen = _chosen(text, wanted or sections, most)
     hits = {each.hit.start: each.hit for each in found if each.hit.document_id == best.hit.document_id}
     return [
