@@ -59,7 +59,7 @@ class AsyncMainspring:
     async def ask(self, collection: str, question: str, *, history: Sequence[Turn] = (), mode: Mode = "auto") -> Reply:
         """The answer of the documents of ``collection``, with its sources, or that they do not say. ``verbatim``: in
         their own sentences; ``written``: a chat model writes it."""
-        turns = [*history, {"role": "user", "content": question}]
+        turns: list[Turn] = [*history, {"role": "user", "content": question}]
         options = {} if mode == "auto" else {"mode": mode}
         return await _whole(Stream(self._backend.answer(collection, turns_of(turns), Sampling(), options)))
 

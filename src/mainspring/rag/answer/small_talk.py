@@ -19,7 +19,11 @@ from mainspring.stores.documents.catalogue import Document
 Talk = Literal["greeting", "thanks", "farewell", "assent", "about", "recent", "oldest", "list", "able"]
 
 _DOCUMENTS = r"(?:documents?|files?|docs|collection|library|corpus|knowledge base|handbook|sources?|data|material)"
-_THESE = rf"(?:(?:the|these|those|this|that|your|my|our|all(?: of)?(?: the| these)?)\s+)?(?:\w+\s+)?{_DOCUMENTS}"
+# "The returns document" is one of them.
+_THESE = (
+    r"(?:(?:the|these|those|this|that|your|my|our|all(?: of)?(?: the| these)?)\s+)?"
+    rf"(?:(?:document|file)|(?:\w+\s+)?(?!(?:document|file)\b){_DOCUMENTS})"
+)
 _LEAD = r"(?:(?:so|and|ok|okay|well|please|hi|hello|hey),?\s+)*(?:(?:can|could|would) you (?:please )?)?"
 _GREETING = (
     r"(?:hi|hello|hey|hiya|howdy|yo|greetings|good (?:morning|afternoon|evening|day)|hallo|bonjour|hola)"

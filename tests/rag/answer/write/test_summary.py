@@ -82,7 +82,7 @@ async def test_a_summary_in_the_documents_own_words_is_of_the_document_that_is_n
 ) -> None:
     texts = {"returns.md": RETURNS, "stoves.md": OTHER}
     await room.ingestor.ingest(room.collection, [Source(name, name, text.encode) for name, text in texts.items()])
-    request = ask("Summarise the returns document", mode="verbatim")
+    request = ask("Summarise the rules for returns of goods", mode="verbatim")
     found = await collect(await room.answerer().respond(request, asker))
     assert {each.source for each in found.citations} == {"returns.md"}
     assert [each.heading.rpartition(" > ")[2] for each in found.citations][:2] == ["Returns", "Refunds"]

@@ -22,6 +22,7 @@ MOST = 14
 # The part of a text that is read, and the length range of self-contained sentences.
 _CHARACTERS = 400_000
 _SHORTEST, _LONGEST = 5, 60
+_PART = re.compile(r"\b(?:sections?|chapters?|parts?|paragraphs?|clauses?)\b", re.IGNORECASE)
 _ABOUT = terms.content(
     "summarise summarize summary sum overview key main points gist nutshell about cover document documents file policy "
     "section chapter page please short brief give say says"
@@ -65,9 +66,9 @@ def passages(
     within = asked - _names(best)
     wanted = [each for each in sections if within and within <= terms.content(each.heading)]
     # "The section on vacancies of the council" names the heading "Vacancies".
-    wanted = wanted or [
-        each for each in sections if terms.content(each.heading) and terms.content(each.heading) <= within
-    ]
+    if not wanted and _PART.search(question):
+        named = [each for each in sections if terms.content(each.heading)]
+        wanted = [each for each in named if terms.content(each.heading) <= within]
     chosen = _chosen(text, wanted or sections, most)
     hits = {each.hit.start: each.hit for each in found if each.hit.document_id == best.hit.document_id}
     return [
