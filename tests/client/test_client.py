@@ -57,6 +57,9 @@ def test_documents_are_asked(client: mainspring.Mainspring, folder: Path) -> Non
     assert reply.sources[0].quote in SHOP
     assert reply.trace_id
     assert reply.answer_id
+    assert client.ask("client-tests", "When does the shop open?", mode="verbatim").text == reply.text
+    with pytest.raises(MainspringError, match="mode must be one of"):
+        client.ask("client-tests", "When does the shop open?", mode="sung")  # type: ignore[arg-type]
     refused = client.ask("client-tests", "Who was the first emperor of Rome?")
     assert refused.answered is False
     best = client.search("client-tests", "returning a parcel", k=1)

@@ -122,6 +122,33 @@ def test_restructuredtext_is_read_as_such() -> None:
     assert not re.search(r"::|:\w+:`|\.\. |\*[a-z]|_`|\|os\|", parsed.text)
 
 
+def test_pairs_at_the_top_give_the_title() -> None:
+    header = "PEP: 541\nTitle: Package Names\nAuthor: Ann <ann@example.org>,\n        Ben\nPost-History: `May 1 <https://x.org>`__\n"
+    parsed = read(
+        f"{header}\n\nAbstract\n========\n\nNames are short.\n\n::\n\n  # no heading\n\nMore\n----\n\nThat is all.\n",
+        "a.rst",
+    )
+    assert [(each.level, each.title) for each in parsed.headings] == [
+        (1, "Package Names"),
+        (2, "Abstract"),
+        (3, "More"),
+    ]
+    assert shown(parsed) == [
+        "PEP: 541",
+        "Author: Ann <ann@example.org>, Ben",
+        "Post-History: May 1",
+        "Names are short.",
+        "# no heading",
+        "That is all.",
+    ]
+    post = read("Title: Our leave\nDate: 2024-01-02\n\nEverybody has 25 days.\n", "post.md")
+    assert [each.title for each in post.headings] == ["Our leave"]
+    assert shown(post) == ["Everybody has 25 days.", "Date: 2024-01-02"]
+    plain = read("Note: closed on Mondays.\nTel: 0123\n\nMore here.\n", "note.md")
+    assert plain.text.startswith("Note: closed on Mondays.")
+    assert not plain.headings
+
+
 ADOC = """
 = Tool(1)
 :toc: left

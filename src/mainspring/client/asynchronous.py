@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mainspring.client.backend import Backend, Pieces
-from mainspring.client.results import Ingested, Passage, Reply, Said, Turn, turns_of
+from mainspring.client.results import Ingested, Mode, Passage, Reply, Said, Turn, turns_of
 from mainspring.core.errors import InvalidRequest, NotFound
 from mainspring.core.types import Sampling
 
@@ -56,9 +56,12 @@ class AsyncMainspring:
         ``NotFound`` for a path that is not there."""
         return await self._backend.ingest(collection, await asyncio.to_thread(_there, paths))
 
-    async def ask(self, collection: str, question: str, *, history: Sequence[Turn] = ()) -> Reply:
-        """The answer of the documents of ``collection``, with its sources, or that they do not say."""
-        return await _whole(self.stream([*history, {"role": "user", "content": question}], model=collection))
+    async def ask(self, collection: str, question: str, *, history: Sequence[Turn] = (), mode: Mode = "auto") -> Reply:
+        """The answer of the documents of ``collection``, with its sources, or that they do not say. ``verbatim``: in
+        their own sentences; ``written``: a chat model writes it."""
+        turns: list[Turn] = [*history, {"role": "user", "content": question}]
+        options = {} if mode == "auto" else {"mode": mode}
+        return await _whole(Stream(self._backend.answer(collection, turns_of(turns), Sampling(), options)))
 
     async def chat(
         self,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol
 
 from mainspring.client.results import Ingested, Passage, Reply, Turn
@@ -19,7 +20,9 @@ class Backend(Protocol):
     chat_model: str
     embedding_model: str
 
-    def answer(self, model: str, turns: Sequence[Turn], sampling: Sampling) -> Pieces:
+    def answer(
+        self, model: str, turns: Sequence[Turn], sampling: Sampling, options: Mapping[str, str] = MappingProxyType({})
+    ) -> Pieces:
         """Raises the errors of ``core.errors`` before the first piece."""
         ...
 

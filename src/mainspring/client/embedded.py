@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 from mainspring.client.backend import Pieces
 from mainspring.client.results import Ingested, Passage, Reply, Source, Turn
@@ -38,10 +39,12 @@ class Embedded:
         self.chat_model = next(iter(system.settings.models.chatting), "")
         self.embedding_model = system.settings.models.embedding
 
-    async def answer(self, model: str, turns: Sequence[Turn], sampling: Sampling) -> Pieces:
+    async def answer(
+        self, model: str, turns: Sequence[Turn], sampling: Sampling, options: Mapping[str, str] = MappingProxyType({})
+    ) -> Pieces:
         messages = tuple(Message(turn["role"], turn["content"]) for turn in turns)
         context = Context(self._who)
-        response = await self._system.respond(ChatRequest(model, messages, sampling), context)
+        response = await self._system.respond(ChatRequest(model, messages, sampling, options=options), context)
         found = Answer(response.head)
         async with response:
             async for event in response:

@@ -16,6 +16,9 @@ class Turn(TypedDict):
     content: str
 
 
+Mode = Literal["auto", "verbatim", "written"]
+"""How an answer from documents is worded: in their own sentences, by a chat model, or either."""
+
 Said = str | Sequence[Turn]
 """The input of a model: the user's words, or a conversation that ends with them."""
 

@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
@@ -55,8 +56,11 @@ class Server:
         self.chat_model = next(iter(kinds["chat"]), "")
         self.embedding_model = next(iter(kinds["embedding"]), "")
 
-    async def answer(self, model: str, turns: Sequence[Turn], sampling: Sampling) -> Pieces:
+    async def answer(
+        self, model: str, turns: Sequence[Turn], sampling: Sampling, options: Mapping[str, str] = MappingProxyType({})
+    ) -> Pieces:
         body: dict[str, Any] = {"model": model, "messages": list(turns), "stream": True}
+        body |= {"options": dict(options)} if options else {}
         asked = {"max_tokens": sampling.max_tokens, "temperature": sampling.temperature}
         body |= {name: value for name, value in asked.items() if value is not None}
         text, sources, notices = "", list[Source](), list[str]()

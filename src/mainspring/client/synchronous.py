@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mainspring.client.asynchronous import AsyncMainspring, Stream, connect_async, open_async
-from mainspring.client.results import Ingested, Passage, Reply, Said, Turn
+from mainspring.client.results import Ingested, Mode, Passage, Reply, Said, Turn
 
 if TYPE_CHECKING:
     from mainspring.core.settings import Settings
@@ -82,9 +82,10 @@ class Mainspring:
         ``NotFound`` for a path that is not there."""
         return self._loop.run(self._client.ingest(collection, *paths))
 
-    def ask(self, collection: str, question: str, *, history: Sequence[Turn] = ()) -> Reply:
-        """The answer of the documents of ``collection``, with its sources, or that they do not say."""
-        return self._loop.run(self._client.ask(collection, question, history=history))
+    def ask(self, collection: str, question: str, *, history: Sequence[Turn] = (), mode: Mode = "auto") -> Reply:
+        """The answer of the documents of ``collection``, with its sources, or that they do not say. ``verbatim``: in
+        their own sentences; ``written``: a chat model writes it."""
+        return self._loop.run(self._client.ask(collection, question, history=history, mode=mode))
 
     def chat(
         self, said: Said, *, model: str = "", max_tokens: int | None = None, temperature: float | None = None

@@ -11,7 +11,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from mainspring.cli.ask.target import Mode, RemoteServer
 from mainspring.cli.main import app
+from mainspring.core.errors import NotFound
+from mainspring.core.settings import Settings
 from mainspring.terminal.remote import Server as Remote
 from tests.cli.command import Command, data
 from tests.conftest import HANDBOOK, Server
@@ -159,3 +162,19 @@ def test_one_question_that_fails_does_not_end_a_conversation(there: Run, monkeyp
     assert ANSWER in done.stdout
     # What failed is no part of what follows.
     assert [turn["content"] for turn in asked[-1]] == [QUESTION]
+
+
+@pytest.mark.parametrize(("mode", "options"), [("auto", None), ("verbatim", "verbatim"), ("written", "written")])
+async def test_how_an_answer_is_worded_is_the_asker_s_choice(mode: str, options: str | None) -> None:
+    bodies: list[dict[str, Any]] = []
+
+    class Recorded:
+        def opened(self, method: str, path: str, body: dict[str, Any]) -> Any:
+            bodies.append(body)
+            raise NotFound("the end of the test")
+
+    with pytest.raises(NotFound):
+        await RemoteServer(Recorded()).answer("handbook", [], mode=Mode(mode))  # type: ignore[arg-type]
+    assert bodies[0].get("options", {}).get("mode") == options
+    chosen = Mode(mode).settings(Settings())
+    assert chosen.rag.mode == {"auto": "auto", "verbatim": "extractive", "written": "generative"}[mode]

@@ -196,6 +196,40 @@ async def test_an_answer_that_was_given_before_is_noticed(room: Room, asker: Con
     assert other.notices == []
 
 
+async def test_what_is_wished_of_an_answer_is_about_the_question_before(room: Room, asker: Context) -> None:
+    await fill(room)
+    question = "How many days of holiday has everybody?"
+    first = await answer(room, ask(question), asker)
+    again = await answer(room, ask(question, first.text, "Where does it say that?"), asker)
+    assert again.text == first.text
+    assert [notice.code for notice in again.notices] == ["repeated_answer"]
+    spoken = await answer(room, ask(f"{question} Answer in Portuguese."), asker)
+    assert (spoken.text, spoken.answered, spoken.missing) == (first.text, True, [])
+    assert [notice.text for notice in spoken.notices] == [
+        "These are the documents' own words: no chat model wrote an answer in Portuguese."
+    ]
+
+
+async def test_a_wish_about_the_answer_to_several_questions_is_about_all_of_them(room: Room, asker: Context) -> None:
+    await fill(room)
+    question = "How many days of holiday has everybody? What colour are pears?"
+    first = await answer(room, ask(question), asker)
+    assert "green" in first.text
+    again = await answer(room, ask(question, first.text, "Could you put that in simpler words?"), asker)
+    assert again.text == first.text
+
+
+async def test_more_of_an_answer_is_what_was_not_shown(room: Room, asker: Context) -> None:
+    await fill(room)
+    question = "How many days of holiday has everybody?"
+    first = await answer(room, ask(question, sampling=Sampling(max_tokens=14)), asker)
+    assert "Unused days" not in first.text
+    further = await answer(room, ask(question, first.text, "Tell me more."), asker)
+    assert "Unused days expire in March." in further.text
+    assert "25 days" not in further.text
+    assert further.answered
+
+
 async def test_a_capable_model_rewrites_follow_ups(room: Room, asker: Context) -> None:
     await fill(room)
     model = Model("Which pears are green?")

@@ -27,6 +27,29 @@ from tests.rag.conftest import Room
         ("Which documents do you have?", "list"),
         ("What can you do?", "able"),
         ("hello, what can you do?", "able"),
+        ("Hi, I'm Anna", "greeting"),
+        ("I have a question.", "greeting"),
+        ("Thank you, that's all.", "thanks"),
+        ("no thanks", "assent"),
+        ("Never mind.", "assent"),
+        ("What topics are covered?", "about"),
+        ("What kind of questions can I ask?", "about"),
+        ("Summarise everything", "about"),
+        ("What can you help me with?", "able"),
+        ("Tell me about yourself", "able"),
+        ("Which files were added this week?", "recent"),
+        ("How up to date are these documents?", "recent"),
+        ("Which document is the oldest?", "oldest"),
+        ("What is the oldest document?", "oldest"),
+        ("What is the newest document?", "recent"),
+        ("Summarise the returns document", None),
+        ("Summarise this document", "about"),
+        ("Summarise the sample handbook", "about"),
+        ("What is the oldest stove that you repair?", None),
+        ("Which documents are needed for a return?", None),
+        ("Are the documents for a return still current?", None),
+        ("What can you help me with when a burr is worn?", None),
+        ("I'm ill", None),
         ("What is the holiday policy about carrying days over?", None),
         ("What changed in the travel policy for trips to France?", None),
         ("How many documents do I need for a parental leave?", None),
@@ -62,6 +85,8 @@ async def test_what_changed_last_goes_by_the_times_of_documents(room: Room, aske
         await room.ingestor.ingest(room.collection, [Source(name, name, LEAVE.encode)])
     recent = await said(room, asker, "What changed most recently?")
     assert recent.index("new.md") < recent.index("old.md")
+    oldest = await said(room, asker, "Which document is the oldest?")
+    assert oldest.index("old.md") < oldest.index("new.md")
 
 
 async def test_what_one_may_not_see_is_not_named(room: Room) -> None:

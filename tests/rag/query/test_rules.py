@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from mainspring.rag.ingest.vocabulary import Vocabulary
-from mainspring.rag.query import acronyms, complexity, condense, decompose
+from mainspring.rag.query import acronyms, complexity, condense, decompose, wishes
 from mainspring.rag.search import spelling
 
 COMMON = {"a", "please", "weigh", "explain", "much"}
@@ -102,6 +102,12 @@ def test_queries_are_expanded_in_both_directions() -> None:
         ("Who wrote it? When was the manual printed?", ["Who wrote it?", "When was the manual printed?"]),
         ("Where is the shop? When does it open?", ["Where is the shop?", "Where is the shop? When does it open?"]),
         ("How long is the warranty on burrs and motors?", []),
+        ("My brother died; what papers do you need?", []),
+        (
+            "My phone is lost; can I sign in? And who pays for a new one?",
+            ["My phone is lost; can I sign in?", "My phone is lost; can I sign in? And who pays for a new one?"],
+        ),
+        ("When does it open; how much is it?", ["When does it open;", "When does it open; how much is it?"]),
         ("What is it?", []),
     ],
 )
@@ -125,10 +131,52 @@ def test_parts_of_a_question(question: str, parts: list[str]) -> None:
         ("How long is the warranty on motors?", False),
         ("When the grinder jams, how is it cleaned?", False),
         ("Does the warranty cover damage that the customer caused?", False),
+        ("How long does this take?", True),
+        ("Same question for Ireland", True),
+        ("What is the second option?", True),
+        ("What is the last step of the returns process?", False),
+        ("Are there any exceptions?", True),
+        ("Are you sure the lamp fits a 12 V battery?", False),
+        ("Can you explain that in simple terms?", True),
+        ("Explain the warranty in simple terms", False),
     ],
 )
 def test_which_questions_lean_on_the_one_before(question: str, leans: bool) -> None:
     assert condense.leans(question) == leans
+
+
+@pytest.mark.parametrize(
+    ("message", "alone"),
+    [
+        ("Can you explain that in simple terms?", True),
+        ("Say it in two sentences", True),
+        ("In Spanish, please.", True),
+        ("Translate that into German.", True),
+        ("OK, tell me more about that.", True),
+        ("Go on.", True),
+        ("Shorter please", True),
+        ("Which document says this?", True),
+        ("Show me the exact wording", True),
+        ("Explain the warranty in simple terms", False),
+        ("Tell me more about the warranty", False),
+        ("In winter?", False),
+        ("Write to the office", False),
+        ("Give me more days of holiday", False),
+        ("Where is the shop?", False),
+        ("In writing?", False),
+    ],
+)
+def test_what_wishes_another_form_of_the_answer_has_nothing_to_search_for(message: str, alone: bool) -> None:
+    first = "How long is the warranty on motors?"
+    condensed = condense.by_rules(message, [first])
+    assert wishes.of_form(message) is alone
+    assert (wishes.searched(condensed) == first) is (alone or condensed == first)
+    assert wishes.searched(message) == message
+
+
+def test_how_often_more_is_asked_for() -> None:
+    assert wishes.more("How long is it?") == wishes.more("Tell me more") == wishes.more("How long?\nMore simply") == 0
+    assert wishes.more("How long is it?\nTell me more\nmore details, please") == 2
 
 
 def test_a_follow_up_is_read_with_what_it_leans_on() -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mainspring.cli.ask.target import LocalHome, nothing_kept, place
+from mainspring.cli.ask.target import AskedMode, LocalHome, Mode, nothing_kept, place
 from mainspring.cli.serve.up import fill
 from mainspring.core.errors import InvalidRequest, NotFound
 from mainspring.core.settings import Settings, load
@@ -42,6 +42,7 @@ def ask(
     group: Annotated[
         list[str] | None, typer.Option(help="For a collection: a group to act as a member of; can be repeated")
     ] = None,
+    mode: AskedMode = Mode.AUTO,
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output")] = False,
 ) -> None:
     """Answer a question from PDF, Office, HTML, Markdown, text or code files, or from a collection, with citations.
@@ -50,18 +51,18 @@ def ask(
     MAINSPRING_API_KEY set, the running server answers for a collection; otherwise this machine's data directory is
     opened. The exit status is 3 if some files could not be read.
     """
-    settings = without_chat(with_larger(load(context.obj).settings))
+    settings = without_chat(with_larger(mode.settings(load(context.obj).settings)))
     # A string that cannot be a name is no collection.
     if collection or not any(map(os.path.exists, what)):
         if len(what) > 1 or os.sep in what[0] or nothing_kept(context, settings):
             raise _nothing(what[0])
-        asyncio.run(_of_collection(context, settings, what[0], question, group or (), as_json))
+        asyncio.run(_of_collection(context, settings, what[0], question, mode, group or (), as_json))
         return
     for path in what:
         if not os.path.exists(path):
             raise _nothing(path)
     pull_missing(settings)
-    unread = asyncio.run(_of_paths(settings, [Path(path) for path in what], question, as_json))
+    unread = asyncio.run(_of_paths(settings, [Path(path) for path in what], question, mode, as_json))
     if unread:
         raise typer.Exit(show.PARTLY)
 
@@ -70,7 +71,7 @@ def _nothing(name: str) -> NotFound:
     return NotFound(f"there is no {name:.200}: no such file, folder or collection", remedy=_USAGE)
 
 
-async def _of_paths(settings: Settings, paths: Sequence[Path], question: str, as_json: bool) -> int:
+async def _of_paths(settings: Settings, paths: Sequence[Path], question: str, mode: Mode, as_json: bool) -> int:
     """Answer, and how many files were not read. Raises ``InvalidRequest`` if there is nothing to answer from."""
     from mainspring.system import System
 
@@ -79,7 +80,8 @@ async def _of_paths(settings: Settings, paths: Sequence[Path], question: str, as
     async with System.open(settings) as system:
         report = await fill(system, name, paths)
         await _something(system, name, paths, report)
-        found = await LocalHome(system, system.local).answer(name, [{"role": "user", "content": question}])
+        turns = [{"role": "user", "content": question}]
+        found = await LocalHome(system, system.local).answer(name, turns, mode=mode)
     _tell(found, as_json, [f"not read: {each.name}: {each.error}" for each in report.failed])
     return len(report.failed)
 
@@ -94,11 +96,17 @@ async def _something(system: System, name: str, paths: Sequence[Path], report: I
 
 
 async def _of_collection(
-    context: typer.Context, settings: Settings, name: str, question: str, groups: Sequence[str], as_json: bool
+    context: typer.Context,
+    settings: Settings,
+    name: str,
+    question: str,
+    mode: Mode,
+    groups: Sequence[str],
+    as_json: bool,
 ) -> None:
     async with place(context, settings, groups) as asked:
         try:
-            found = await asked.answer(name, [{"role": "user", "content": question}])
+            found = await asked.answer(name, [{"role": "user", "content": question}], mode=mode)
         except NotFound:
             raise _nothing(name) from None
     _tell(found, as_json)

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from mainspring.cli.ask.ask import with_larger
-from mainspring.cli.ask.target import Target, place
+from mainspring.cli.ask.target import AskedMode, Mode, Target, place
 from mainspring.core.errors import MainspringError
 from mainspring.core.settings import Settings, load
 from mainspring.terminal import complete, show
@@ -31,6 +31,7 @@ def chat(
         list[str] | None,
         typer.Option(help="Without a server: a group to act as a member of; can be repeated"),
     ] = None,
+    mode: AskedMode = Mode.AUTO,
 ) -> None:
     """Talk with documents or a chat model: each line is a question, and the answer streams.
 
@@ -38,8 +39,8 @@ def chat(
     `exit`, Ctrl-D or the end of piped input ends it. The exit status is 1 if no question could be answered and 3 if
     only some could.
     """
-    settings = _for(load(context.obj).settings, model)
-    asked, failed = asyncio.run(_talk(context, settings, model, group or ()))
+    settings = _for(mode.settings(load(context.obj).settings), model)
+    asked, failed = asyncio.run(_talk(context, settings, model, mode, group or ()))
     if failed:
         raise typer.Exit(show.PARTLY if failed < asked else show.FAILED)
 
@@ -53,7 +54,7 @@ def _for(settings: Settings, model: str) -> Settings:
 
 
 async def _talk(
-    context: typer.Context, settings: Settings, model: str, groups: list[str] | tuple[()]
+    context: typer.Context, settings: Settings, model: str, mode: Mode, groups: list[str] | tuple[()]
 ) -> tuple[int, int]:
     """How many questions were asked, and how many of them failed."""
     typed = sys.stdin.isatty()
@@ -66,7 +67,7 @@ async def _talk(
             asked += 1
             turns.append({"role": "user", "content": line})
             try:
-                turns.append({"role": "assistant", "content": await _turn(where, model, turns)})
+                turns.append({"role": "assistant", "content": await _turn(where, model, turns, mode)})
             except MainspringError as error:
                 show.failure(error)
                 failed += 1
@@ -74,9 +75,9 @@ async def _talk(
     return asked, failed
 
 
-async def _turn(where: Target, model: str, turns: list[dict[str, str]]) -> str:
+async def _turn(where: Target, model: str, turns: list[dict[str, str]], mode: Mode) -> str:
     strong = Strong(bold=sys.stdout.isatty())
-    found = await where.answer(model, turns, lambda text: _tell(strong.add(show.printable(text))))
+    found = await where.answer(model, turns, lambda text: _tell(strong.add(show.printable(text))), mode)
     print(strong.rest())
     show.answer(found, told=True)
     print()

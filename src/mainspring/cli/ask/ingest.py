@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,15 +10,11 @@ import typer
 
 from mainspring.cli.ask import sync
 from mainspring.cli.serve.up import existing
-from mainspring.core.errors import MissingExtra
+from mainspring.core.settings import load
 from mainspring.terminal import complete
 
 if TYPE_CHECKING:
     from mainspring.rag.connect.registry import Spec
-
-
-# Packages that the connectors of a kind import, from the extra [connectors].
-_PACKAGES = {"web": "protego", "storage": "fsspec"}
 
 
 def ingest(
@@ -62,7 +57,7 @@ def ingest(
     """Ingest sources: read new and changed documents, remove vanished ones. `mainspring sync` repeats it."""
     from mainspring.rag.connect.registry import GROUPS
 
-    given: dict[str, Any] = {
+    given = {
         "depth": depth,
         "max_pages": max_pages,
         "delay_s": delay,
@@ -78,32 +73,26 @@ def ingest(
     if group and everyone:
         raise typer.BadParameter("give --group or --everyone")
     access: dict[str, Any] = {GROUPS: sorted(set(group or ()))} if group or everyone else {}
-    chosen = _specs(sources, {name: value for name, value in given.items() if value not in (None, [])}, access)
+    chosen = _specs(sources, given, access, load(context.obj).settings.home)
     asyncio.run(
         sync.follow(context.obj, collection, chosen, watching=watch, every=every, groups=group or (), as_json=as_json)
     )
 
 
-def _extras(specs: list[Spec]) -> None:
-    """Raises ``MissingExtra`` for a source that needs a package which is not installed: before any source is read."""
-    for spec in specs:
-        package = _PACKAGES.get(spec.kind)
-        if package is not None and importlib.util.find_spec(package) is None:
-            raise MissingExtra(f"{spec.text} needs the package {package}", remedy="Install mainspring[connectors]")
+def _specs(sources: list[str], given: dict[str, Any], access: dict[str, Any], home: Path) -> list[Spec]:
+    """Each source with the given options that apply to its kind. Raises ``BadParameter`` for an option that applies to
+    none, and, before any source is read, ``MissingExtra`` and ``InvalidRequest`` for one that cannot be."""
+    from mainspring.rag.connect.registry import Spec, require
 
-
-def _specs(sources: list[str], options: dict[str, Any], access: dict[str, Any]) -> list[Spec]:
-    """Each source with the options that apply to its kind. Raises ``BadParameter`` for an option that applies to
-    none."""
-    from mainspring.rag.connect.registry import Spec
-
+    options = {name: value for name, value in given.items() if value not in (None, [])}
     specs = [Spec(source) for source in sources]
     for name in options:
         if not any(name in spec.known for spec in specs):
             raise typer.BadParameter(f"none of the sources has the option {name}")
-    _extras(specs)
     existing([Path(spec.text) for spec in specs if spec.kind == "folder"], "mainspring ingest COLLECTION SOURCE...")
-    return [
+    chosen = [
         Spec(spec.text, {name: value for name, value in options.items() if name in spec.known} | access)
         for spec in specs
     ]
+    require(chosen, home)
+    return chosen

@@ -7,7 +7,8 @@ import dataclasses
 import json
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
 
@@ -24,10 +25,40 @@ Turn = Mapping[str, str]
 _PAGE = 100
 
 
+class Mode(StrEnum):
+    """How answers from documents are worded."""
+
+    AUTO = "auto"
+    VERBATIM = "verbatim"
+    WRITTEN = "written"
+
+    @property
+    def options(self) -> dict[str, str]:
+        """The options of a request for it."""
+        return {} if self is Mode.AUTO else {"mode": self.value}
+
+    def settings(self, settings: Settings) -> Settings:
+        """``settings`` under which the models that it needs are loaded, and no others."""
+        if self is Mode.AUTO:
+            return settings
+        mode = "extractive" if self is Mode.VERBATIM else "generative"
+        return settings.model_copy(update={"rag": settings.rag.model_copy(update={"mode": mode})})
+
+
+AskedMode = Annotated[
+    Mode,
+    typer.Option(
+        "--mode", help="Answers from documents: verbatim (their own sentences), written (by a chat model), or either"
+    ),
+]
+
+
 class Target(Protocol):
     """What answers. Turns have ``role`` and ``content``; rows and answers are JSON values."""
 
-    async def answer(self, model: str, turns: Sequence[Turn], told: Told | None = None) -> dict[str, Any]:
+    async def answer(
+        self, model: str, turns: Sequence[Turn], told: Told | None = None, mode: Mode = Mode.AUTO
+    ) -> dict[str, Any]:
         """The answer of a collection, application or chat model; ``told`` receives its text piece by piece."""
         ...
 
@@ -75,13 +106,15 @@ class LocalHome:
         self._system = system
         self._who = who
 
-    async def answer(self, model: str, turns: Sequence[Turn], told: Told | None = None) -> dict[str, Any]:
+    async def answer(
+        self, model: str, turns: Sequence[Turn], told: Told | None = None, mode: Mode = Mode.AUTO
+    ) -> dict[str, Any]:
         from mainspring.core.path import Answer
         from mainspring.core.types import ChatRequest, Context, Message, Text
 
         messages = tuple(Message(turn["role"], turn["content"]) for turn in turns)  # type: ignore[arg-type]
         context = Context(self._who)
-        response = await self._system.respond(ChatRequest(model, messages), context)
+        response = await self._system.respond(ChatRequest(model, messages, options=mode.options), context)
         found = Answer(response.head)
         async with response:
             async for event in response:
@@ -158,13 +191,16 @@ class RemoteServer:
     def __init__(self, server: Server) -> None:
         self._server = server
 
-    async def answer(self, model: str, turns: Sequence[Turn], told: Told | None = None) -> dict[str, Any]:
-        return await asyncio.to_thread(self._answer, model, turns, told)
+    async def answer(
+        self, model: str, turns: Sequence[Turn], told: Told | None = None, mode: Mode = Mode.AUTO
+    ) -> dict[str, Any]:
+        return await asyncio.to_thread(self._answer, model, turns, told, mode)
 
-    def _answer(self, model: str, turns: Sequence[Turn], told: Told | None) -> dict[str, Any]:
+    def _answer(self, model: str, turns: Sequence[Turn], told: Told | None, mode: Mode) -> dict[str, Any]:
         found: dict[str, Any] = {"answer": "", "answered": None}
         found |= {name: [] for name in ("citations", "missing", "conflicts", "notices")}
         body = {"model": model, "messages": list(turns), "stream": True}
+        body |= {"options": mode.options} if mode.options else {}
         with self._server.opened("POST", "/v1/chat/completions", body) as stream:
             found |= {"answer_id": "", "trace_id": stream.headers.get("x-trace-id", "")}
             for line in stream:

@@ -10,6 +10,9 @@ from mainspring.core.errors import InvalidRequest, Unsupported
 from mainspring.core.settings import RagSettings
 from mainspring.core.types import IGNORED_HEADER, ChatRequest, Event, Message, Notice, Response
 from mainspring.rag.answer import small_talk
+from mainspring.rag.answer.write import answer_form
+from mainspring.rag.parse.language import NAMES
+from mainspring.rag.query import wishes
 from mainspring.rag.query.understand import Technique, techniques
 from mainspring.rag.search import filters as filtering
 from mainspring.rag.search.retrieve import Filters
@@ -29,7 +32,9 @@ MOST_READ = 4_000
 class Question:
     """A request, understood. ``mode`` is one of ``auto``, ``extractive``, ``generative``, and ``free`` says whether the
     asker left it open; ``history`` are the messages before the question, ``condensed`` says whether the question was
-    rewritten to stand alone."""
+    rewritten to stand alone. ``wished`` is the question with its words about the form of the answer ("in Spanish"),
+    which are not searched for and not in ``question`` (empty: it has none); ``more`` is how often more of the answer
+    is asked for."""
 
     question: str
     mode: str
@@ -42,6 +47,28 @@ class Question:
     graph: GraphMode = "off"
     techniques: tuple[Technique, ...] = ()
     free: bool = True
+    wished: str = ""
+    more: int = 0
+
+    @property
+    def leaning(self) -> bool:
+        """Whether it is searched together with an earlier question."""
+        return self.condensed and "\n" in self.question
+
+    def standing(self, whole: str, condensed: bool) -> Question:
+        """The same with ``whole`` as the question: what is wished of the answer's form is set apart from it."""
+        searched = answer_form.subject(wishes.searched(whole))
+        wished = whole if searched != whole else ""
+        return replace(self, question=searched, wished=wished, condensed=condensed, more=wishes.more(whole))
+
+    def unmet(self) -> list[Event]:
+        """What an answer in the documents' own words says of a wish for another language or easier words."""
+        wished = answer_form.wish(self.wished)
+        unmet = (
+            f"in {NAMES[wished.language]}" if wished.language != "en" else "in easier words" if wished.simple else ""
+        )
+        said = f"These are the documents' own words: no chat model wrote an answer {unmet}."
+        return [Notice("own_words", said)] if unmet else []
 
 
 def understood(request: ChatRequest, settings: RagSettings, *, name: str, one: bool) -> Question:

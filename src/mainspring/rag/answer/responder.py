@@ -56,7 +56,7 @@ from mainspring.rag.parse import language
 from mainspring.rag.query import condense
 from mainspring.rag.query.model import ModelAsk
 from mainspring.rag.query.plan import QueryPlan, Steps
-from mainspring.rag.query.question_parts import Lookup, choose, look, parts
+from mainspring.rag.query.question_parts import Lookup, look, parts, shown
 from mainspring.rag.query.understand import MAX_TOKENS, Understanding
 from mainspring.rag.query.understand import QueryQuestion as Query
 from mainspring.rag.search.retrieve import Retriever
@@ -197,7 +197,7 @@ class DocumentAnswerer:
         refused = found.refused(self._refuse_below, self._settings.read_below, self._settings.confirm_below)
         if refused or asked.mode == "extractive" or self._writer is None:
             return self._quoted(asked, look, refused, context)
-        if asked.free and self._writer.quotes(found.question, found.passages):
+        if asked.free and self._writer.quotes(asked.wished or found.question, found.passages):
             return self._quoted(replace(asked, mode="extractive"), look, False, context)
         return await self._written(self._writer, request, asked, look, context)
 
@@ -214,7 +214,8 @@ class DocumentAnswerer:
         self, writer: AnswerWriter, request: ChatRequest, asked: Question, look: Lookup, context: Context
     ) -> Response:
         """An answer that ``writer`` writes; quotes if it cannot; a refusal if it may read nothing, or refuses."""
-        question, passages, texts = look.found.question, look.found.passages, look.found.texts
+        passages, texts = look.found.passages, look.found.texts
+        question = asked.wished or look.found.question
         with span_of(self._tracing, "assemble", context) as span:
             reading = await writer.read(request, question, look.found.hits, passages, texts)
             if self._sift is not None:
@@ -254,22 +255,22 @@ class DocumentAnswerer:
     async def _condensed(self, asked: Question, context: Context) -> Question:
         """The question of a follow-up, rewritten to stand alone."""
         if not asked.history:
-            return asked
+            return asked.standing(asked.question, False)
         steps = Steps()
         with steps.step("condense") as step:
             ask = self._ask(context) if self._ask is not None else None
             question = await condense.condensed(asked.question, asked.history, ask, step, MAX_TOKENS)
-        return replace(asked, question=question, condensed=step.changed and "\n" in question)
+        return asked.standing(question, step.changed and "\n" in question)
 
     async def _look(self, asked: Question, context: Context) -> Lookup:
         """Search for the question, and for each of its parts."""
         # The search for a follow-up includes the previous question, which is not asked again.
-        pieces = [] if asked.condensed or asked.graph == "global" else parts(asked.question)
+        pieces = [] if asked.leaning or asked.graph == "global" else parts(asked.question)
         whole, *each = await asyncio.gather(
             self.find(asked, context),
             *(self.find(replace(asked, question=piece.searched), context) for piece in pieces),
         )
-        if not pieces and whole.lacks and not asked.condensed:
+        if not pieces and whole.lacks and not asked.leaning:
             return await bridged(whole, lambda text: self.find(replace(asked, question=text), context))
         return look(asked.question, whole, list(zip(pieces, each, strict=True)), self._refuse_below)
 
@@ -306,7 +307,7 @@ class DocumentAnswerer:
             passages = await extract.passages(question, hits, candidates, texts, reader, vector, beside, self._choice)
             sorter, teller = (paid(each, self._charged, span.context) for each in (self._reader, self._near_misses))
             passages = await unit_rerank.reread(question, passages, sorter, self._choice)
-            if self._confirm is not None and self._confirms(asked, question, passages):
+            if self._confirm is not None and self._confirms(asked, asked.wished or question, passages):
                 passages = await self._confirm.read(question, passages, span.context)
             unsaid = await missing_topics.absent(question, passages, candidates, texts, reader)
             unsaid = unsaid or await missing_values.ungiven(question, candidates, [*hits, *beside], reader)
@@ -348,8 +349,7 @@ class DocumentAnswerer:
         if asked.max_tokens is not None:
             words = min(words, max(1, int(asked.max_tokens * _WORDS_A_TOKEN)))
         most, weights = confirm.narrowed(look.found.passages, most, self._choice)
-        chosen = choose(look.each, max_sentences=most, max_words=words, choice=weights)
-        return display.grown(chosen, asked.question, look.found.texts, words)
+        return shown(look, asked, max_sentences=most, max_words=words, choice=weights)
 
     def _record(
         self,
@@ -371,6 +371,7 @@ class DocumentAnswerer:
         quoted = list(display.pieces(chosen, asked.question))
         if display.repeated(quoted, asked.history):
             events.append(Notice("repeated_answer", "This was said before: nothing else in the documents is closer."))
+        events += asked.unmet() if chosen else ()
         sought = () if chosen else refusal.looked_for(asked.question, found.lacks, found.passages)
         events.append(Answered(bool(chosen), sought))
         block = False

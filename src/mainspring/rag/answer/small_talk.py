@@ -16,21 +16,30 @@ from mainspring.core.errors import NotFound
 from mainspring.rag.parse.markup import markdown
 from mainspring.stores.documents.catalogue import Document
 
-Talk = Literal["greeting", "thanks", "farewell", "assent", "about", "recent", "list", "able"]
+Talk = Literal["greeting", "thanks", "farewell", "assent", "about", "recent", "oldest", "list", "able"]
 
 _DOCUMENTS = r"(?:documents?|files?|docs|collection|library|corpus|knowledge base|handbook|sources?|data|material)"
-_THESE = rf"(?:(?:the|these|those|this|that|your|my|our|all(?: of)?(?: the| these)?)\s+)?(?:\w+\s+)?{_DOCUMENTS}"
+# "The returns document" is one of them.
+_THESE = (
+    r"(?:(?:the|these|those|this|that|your|my|our|all(?: of)?(?: the| these)?)\s+)?"
+    rf"(?:(?:document|file)|(?:\w+\s+)?(?!(?:document|file)\b){_DOCUMENTS})"
+)
 _LEAD = r"(?:(?:so|and|ok|okay|well|please|hi|hello|hey),?\s+)*(?:(?:can|could|would) you (?:please )?)?"
 _GREETING = (
     r"(?:hi|hello|hey|hiya|howdy|yo|greetings|good (?:morning|afternoon|evening|day)|hallo|bonjour|hola)"
     r"(?:\s+(?:there|all|everyone|everybody|team|mainspring|again))?(?:[,!. ]+how are you(?: today| doing)?)?",
     r"how are you(?: today| doing)?",
     r"what[’']?s up",
+    r"(?:(?:hi|hello|hey),? (?:i am|i[’']m|this is)|my name is) [^\W\d_]+(?: speaking| here)?",
+    r"(?:may|can) i ask (?:you )?(?:something|a question)",
+    r"(?:i have|i[’']ve got|i[’']ve) (?:got )?a (?:quick )?question",
+    r"are you there|test(?:ing)?",
 )
 _THANKS = (
     r"(?:many |great,? |ok,? |perfect,? |super,? )?(?:thanks?(?: you)?|thx|ty|cheers|merci|danke|gracias)"
     r"(?:\s+(?:a lot|very much|so much|again|for (?:your|the) help|for that|everyone))?"
-    r"(?:[,!. ]+that (?:helps?|helped|was helpful|is all|is great|is perfect))?",
+    r"(?:[,!. ]+that(?:[’']s| is| was)? (?:helps?|helped|very helpful|helpful|all|great|perfect|clear|it)"
+    r"(?: for now)?)?",
     r"that (?:helps|helped)(?: a lot)?",
 )
 _ABOUT = (
@@ -46,6 +55,10 @@ _ABOUT = (
     rf"(?:summari[sz]e|describe|outline) {_THESE}",
     rf"what(?:[’']?s| is) {_THESE} (?:about|for)",
     rf"tell me (?:something )?about {_THESE}",
+    r"(?:summari[sz]e|describe|outline) (?:everything|it all|all of (?:it|them|this))",
+    r"(?:what|which) (?:topics?|subjects?|themes?|areas?) "
+    r"(?:are (?:there|covered)|do you (?:cover|know)|can i ask about)",
+    r"what (?:kinds?|sorts?|types?) of (?:questions?|things?) (?:can|could|should|may) i ask(?: you)?(?: about)?",
 )
 _RECENT = (
     rf"what(?:[’']?s|\s+is|\s+has|\s+was|\s+were|\s+are)?\s+(?:been\s+)?(?:new|changed|updated|added|modified)"
@@ -55,6 +68,16 @@ _RECENT = (
     rf"(?:which|what) (?:of )?{_THESE} (?:is|are|was|were|has|have)?\s*(?:been )?(?:the )?"
     rf"(?:newest|latest|most recent|(?:changed|updated|added|modified) (?:last|most recently|recently|lately))",
     rf"(?:show|list)(?: me)? (?:the )?(?:latest|newest|recent|most recent) (?:changes|updates|{_DOCUMENTS})",
+    rf"(?:which|what) (?:of )?{_THESE} (?:are|is|was|were|has been|have been) (?:new|changed|updated|added|modified)"
+    r"(?: (?:most |last )?(?:recently|lately|today|yesterday|(?:this|last) (?:week|month|year)))?",
+    rf"how (?:recent|old|new|current|up[- ]to[- ]date) (?:is|are) {_THESE}",
+    rf"(?:are|is) {_THESE} (?:still )?(?:current|recent|up[- ]to[- ]date)",
+    rf"when (?:was|were) (?:{_THESE}|this|these|it|they) last (?:updated|changed|modified)",
+)
+_OLDEST = (
+    rf"(?:which|what) (?:of )?{_THESE} (?:is|are|was|were|has|have)?\s*(?:been )?(?:the )?(?:oldest|least recent"
+    r"|(?:changed|updated|modified) (?:first|longest ago|least recently))",
+    rf"what(?:[’']?s| is| are) the oldest {_DOCUMENTS}(?: (?:in|of) {_THESE})?",
 )
 _LIST = (
     rf"(?:which|what) {_DOCUMENTS} "
@@ -65,6 +88,8 @@ _LIST = (
 _ABLE = (
     r"what (?:can|do) you do(?: for me)?|what are you(?: able to do| for| good for)?|who are you|what is this",
     r"how (?:do|can) (?:i|you) (?:use (?:you|this)|work|help(?: me)?)|help(?: me)?|how does this work",
+    r"what (?:can|could|do) you (?:help(?: me)?(?: with)?|answer|know how to do)|tell me (?:something )?about yourself"
+    r"|who (?:made|built|created|are) you|introduce yourself",
     r"what are your (?:abilities|features|capabilities)|what[’']?s your name",
     r"are you (?:a (?:bot|robot|human|person)|an ai)",
 )
@@ -72,9 +97,14 @@ _KINDS: Mapping[Talk, tuple[str, ...]] = {
     "greeting": _GREETING,
     "thanks": _THANKS,
     "farewell": (r"(?:good)?bye(?:[- ]bye)?|see you(?: later| soon)?|good night|that is all(?: for now)?|ciao",),
-    "assent": (r"ok(?:ay)?|i see|got it|great|perfect|nice|cool|super|fine|alright|understood|well done|wow",),
-    "about": _ABOUT,
+    "assent": (
+        r"ok(?:ay)?|i see|got it|great|perfect|nice|cool|super|fine|alright|understood|well done|wow"
+        r"|never ?mind|sorry|yes|no|(?:no|yes),? (?:thanks?|thank you|please)"
+        r"|that(?: is|[’']s) (?:all|it|fine|clear)",
+    ),
     "recent": _RECENT,
+    "oldest": _OLDEST,
+    "about": _ABOUT,
     "list": _LIST,
     "able": _ABLE,
 }
@@ -142,9 +172,12 @@ async def reply(
         return "There are no documents yet.", []
     newest = sorted(readable, key=lambda document: (-_changed(document), document.name))
     count = f"{len(readable)} document{'s' if len(readable) != 1 else ''}"
-    if kind == "recent":
-        lines = [f"- {document.name}, {_day(_changed(document))}" for document in newest[:_NAMES]]
-        return "\n".join([f"Of {count} these changed last:", *lines]), newest[:_NAMES]
+    if kind in ("recent", "oldest"):
+        ordered = newest[:_NAMES] if kind == "recent" else newest[: -_NAMES - 1 : -1]
+        lines = [f"- {document.name}, {_day(_changed(document))}" for document in ordered]
+        return "\n".join(
+            [f"Of {count} these changed {'last' if kind == 'recent' else 'longest ago'}:", *lines]
+        ), ordered
     if kind == "list":
         first = sorted(readable, key=lambda each: each.name)[:_NAMES]
         lines = [f"- {document.name}" for document in first]

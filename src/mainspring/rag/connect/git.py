@@ -83,6 +83,11 @@ class Git:
         self._exclude = tuple(exclude)
         self._repository = home / rows.digest(f"{url}\n{ref}")[:32]
 
+    def require(self) -> None:
+        """Raises ``MissingExtra`` without the program."""
+        if shutil.which(_GIT[0]) is None:
+            raise _no_git()
+
     @property
     def location(self) -> str:
         return f"{PREFIX}{self.url}@{self.ref}"
@@ -163,7 +168,7 @@ def _run(repository: Path, arguments: Sequence[str]) -> bytes:
             check=False,
         )
     except FileNotFoundError:
-        raise MissingExtra("git repositories need the git program", remedy="Install git") from None
+        raise _no_git() from None
     except subprocess.TimeoutExpired:
         raise UpstreamError(f"git {arguments[0]} took longer than {_TIMEOUT_S:g} s", remedy="Try again") from None
     if done.returncode == 0:
@@ -180,3 +185,7 @@ def _read(repository: Path, file: _File) -> bytes:
             f"{file.path} has {file.size} bytes, more than {kinds.MAX_BYTES}", remedy="Exclude it, or split it"
         )
     return _run(repository, ["cat-file", "blob", file.blob])
+
+
+def _no_git() -> MissingExtra:
+    return MissingExtra("git repositories need the git program", remedy="Install git")

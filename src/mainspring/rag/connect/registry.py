@@ -6,7 +6,7 @@ A path, ``https://...`` (a page or a sitemap), ``git+https://...@ref``, ``sql+po
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -80,6 +80,15 @@ def connector(spec: Spec, home: Path) -> Connector:
             f"{unknown[0]} is not an option of a {kind} source", remedy=f"Its options: {known}", param=unknown[0]
         )
     return made.open(spec, {name: value for name, value in spec.options.items() if name != GROUPS}, home)
+
+
+def require(specs: Iterable[Spec], home: Path) -> None:
+    """Raises what keeps one of ``specs`` from being read and can be told before any is: ``InvalidRequest`` for an
+    option, ``MissingExtra`` for a package (a connector may have a method ``require`` for it)."""
+    for spec in specs:
+        told = getattr(connector(spec, home), "require", None)
+        if told is not None:
+            told()
 
 
 def _reader(text: str) -> tuple[str, ConnectorType]:

@@ -122,6 +122,10 @@ class Sql:
                 remedy="Check the query; passwords are not stored: if the source needs one, add it again with its URL",
             ) from None
 
+    def require(self) -> None:
+        """Raises ``MissingExtra`` if the driver of the database is not installed."""
+        self._engine().dispose()
+
     def _engine(self) -> sa.Engine:
         arguments: dict[str, Any] = {}
         url = self._url

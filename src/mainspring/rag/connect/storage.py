@@ -45,6 +45,21 @@ class Storage:
     def owns(self, key: str) -> bool:
         return key == self._url or key.startswith(f"{self._url.rstrip('/')}/")
 
+    def require(self) -> None:
+        """Raises ``MissingExtra``, and ``InvalidRequest`` for a storage that nothing knows."""
+        fsspec = _fsspec()
+        try:
+            fsspec.get_filesystem_class(self._scheme)
+        except ImportError as error:
+            raise self._lacks(error) from None
+        except ValueError as error:
+            raise InvalidRequest(f"{self._url} cannot be read: {error}", param="source") from None
+
+    def _lacks(self, error: ImportError) -> MissingExtra:
+        return MissingExtra(
+            f"{self._scheme}:// needs a package: {error}", remedy="Install it beside mainspring[connectors]"
+        )
+
     async def changes(self, seen: SyncState) -> AsyncIterator[Batch]:
         """One batch with the changed versions. Raises ``NotFound``, ``UpstreamError``, ``MissingExtra``."""
         files, root, found = await asyncio.to_thread(self._listed)
@@ -55,19 +70,14 @@ class Storage:
         yield Batch(changed, kept=sorted(kept), gone=gone)
 
     def _listed(self) -> tuple[Any, str, Mapping[str, Mapping[str, Any]]]:
-        try:
-            import fsspec
-        except ImportError:
-            raise MissingExtra(
-                "object storage needs the package fsspec", remedy="Install mainspring[connectors]"
-            ) from None
+        fsspec = _fsspec()
         try:
             # Listings are kept by default, and would hide what changed since the last sync.
             files, root = fsspec.url_to_fs(self._url, use_listings_cache=False)
             files.invalidate_cache()
             found = files.find(root, withdirs=False, detail=True)
         except ImportError as error:
-            raise MissingExtra(f"{self._scheme}:// needs a package: {error}", remedy="Install it") from None
+            raise self._lacks(error) from None
         except FileNotFoundError:
             found = {}
         except ValueError as error:
@@ -93,6 +103,14 @@ class Storage:
             modified_at=at,
             mark=version,
         )
+
+
+def _fsspec() -> Any:
+    try:
+        import fsspec
+    except ImportError:
+        raise MissingExtra("object storage needs the package fsspec", remedy="Install mainspring[connectors]") from None
+    return fsspec
 
 
 def _read(files: Any, path: str, size: int) -> bytes:

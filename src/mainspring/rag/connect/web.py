@@ -156,16 +156,17 @@ class Web:
             crawl.enqueue(url, self._depth)
         return crawl
 
+    def require(self) -> None:
+        """Raises ``MissingExtra``."""
+        _protego()
+
     async def _robots(self, fetcher: Fetcher) -> Any:
-        try:
-            from protego import Protego
-        except ImportError:
-            raise MissingExtra("web pages need the package protego", remedy="Install mainspring[connectors]") from None
+        parser = _protego()
         answer = await fetcher.get(f"{pages.site(self.url)}/robots.txt")
         if answer.status >= 500 or answer.status == 429:
             # RFC 9309, section 2.3.1.4: the rules are unknown, so everything is excluded.
             raise UpstreamError(f"{answer.url} answers {answer.status}", remedy="Try again later")
-        return Protego.parse(answer.body.decode("utf-8", "replace") if answer.status == 200 else "")
+        return parser.parse(answer.body.decode("utf-8", "replace") if answer.status == 200 else "")
 
     async def _sitemap_pages(self, fetcher: Fetcher, crawl: _Crawl) -> list[str]:
         waiting, done, found = deque([self.url]), {self.url}, dict[str, None]()
@@ -301,3 +302,11 @@ def _time(modified: str) -> float | None:
         return parsedate_to_datetime(modified).timestamp() if modified else None
     except ValueError:
         return None
+
+
+def _protego() -> Any:
+    try:
+        from protego import Protego
+    except ImportError:
+        raise MissingExtra("web pages need the package protego", remedy="Install mainspring[connectors]") from None
+    return Protego

@@ -35,6 +35,10 @@ _OFFICE = {
 }
 _ARCHIVES = ("odt", "ods", "epub")
 _FRONT_MATTER = re.compile(r"---[ \t]*\n(.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|$)", re.DOTALL)
+# Pairs of keys and values that open a text, as those of MultiMarkdown, Pelican and Python's proposals do.
+_HEADER = re.compile(
+    r"(?:[A-Z][\w-]{0,30}(?: [\w-]{1,20}){0,2}:(?:[ \t][^\n]*)?\n(?:[ \t]+\S[^\n]*\n){0,20}){2,40}(?=\s*\n)"
+)
 _SWITCH = re.compile(r"[\w-]+:\s*(?:true|false|null|~)\s*$", re.IGNORECASE)
 _PAIR = re.compile(r"^([\w-]+):[ \t]+[\"']?(.*?)[\"']?$")
 _TITLE = re.compile(r"^title:[ \t]*+[\"']?(?=.)([^\n]*\S)", re.MULTILINE)
@@ -106,7 +110,14 @@ def _markup(data: bytes, name: str, kind: str) -> Parsed:
     text, warning = decode(data, name)
     composer = Composer(name)
     composer.warnings.append(warning)
-    composer.markdown(markdown_extensions.gathered(_TO_MARKDOWN[kind](clean(text))))
+    text = clean(text)
+    front, text = _header(text.lstrip("\n")) if kind == "rst" else ("", text)
+    marked = _TO_MARKDOWN[kind](text)
+    if title := _TITLE.search(front):
+        pairs = (line.partition(":") for line in front.split("\n"))
+        rows = _described("\n".join(f"{key}: {_TO_MARKDOWN[kind](value).strip()}" for key, _, value in pairs))
+        marked = f"# {_unquoted(title[1])}\n\n{rows}\n\n{_deeper(marked)}"
+    composer.markdown(markdown_extensions.gathered(marked))
     return composer.parsed(kind, "text")
 
 
@@ -149,7 +160,28 @@ def _html(data: bytes, name: str, kind: str) -> Parsed:
 def _front_matter(text: str) -> tuple[str, str]:
     """(front matter, the rest) of ``text``; the first is empty if there is none."""
     front = _FRONT_MATTER.match(text)
-    return (front[1], text[front.end() :]) if front else ("", text)
+    return (front[1], text[front.end() :]) if front else _header(text)
+
+
+def _header(text: str) -> tuple[str, str]:
+    """(the pairs that open ``text`` as front matter, the rest); the first is empty if they name no title."""
+    header = _HEADER.match(text)
+    if header is None:
+        return "", text
+    lines = re.sub(r"\n[ \t]+", " ", header[0]).split("\n")
+    pairs = [line.partition(":") for line in lines if line.partition(":")[2].strip()]
+    front = "\n".join(f"{'title' if key == 'Title' else key}:{value}" for key, _, value in pairs)
+    return (front, text[header.end() :]) if _TITLE.search(front) else ("", text)
+
+
+def _deeper(text: str) -> str:
+    """Markdown with its headings one level deeper: its title heads them all."""
+    lines, code = text.split("\n"), False
+    for number, line in enumerate(lines):
+        code ^= line.lstrip().startswith("```")
+        if not code and re.match(r"#{1,5} ", line):
+            lines[number] = f"#{line}"
+    return "\n".join(lines)
 
 
 def _described(front: str) -> str:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from mainspring.core.types import Message
+from mainspring.rag.query import wishes
 from mainspring.rag.query.model import Ask, ModelAsk, soft
 from mainspring.rag.query.plan import PlanStep
 from mainspring.rag.text import terms
@@ -20,7 +21,11 @@ _CHARACTERS = 600
 # A question with fewer content words than this leans on the one before it.
 _STANDS_ALONE = 2
 _ELLIPSIS = re.compile(
-    r"^\s*(?:and|or|but|so|then|also|what about|how about|what if|why|why not|same for|the same|instead|otherwise)\b",
+    r"^\s*(?:and|or|but|so|then|also|what about|how about|what if|why|why not|same (?:for|question|thing|again)"
+    r"|the same|instead|otherwise|for (?:example|instance)|anything else"
+    r"|(?:any (?:others?|more|exceptions?|examples?)|(?:what(?: is|['’]s) )?the (?:first|second|third|last|next|other)"
+    r" (?:one|option|point|step|case|item)|(?:give|show) me (?:an|another|some) examples?|are you sure)"
+    r"(?=[\s.?!]*$))\b",
     re.IGNORECASE,
 )
 # "In a shop?", "For members, too?": a place or a case of the earlier question.
@@ -34,13 +39,16 @@ _RELATIVE = re.compile(r"\b(?P<noun>[a-z]+)\s+(?:it|they|he|she)\s+[a-z]+", re.I
 _CONDITION = re.compile(r"\b(?:if|when|while|because|since|before|after|once|until|unless|though)\b", re.IGNORECASE)
 _REFERS = re.compile(
     r"\b(?:it|its|they|them|their|theirs|he|him|his|she|hers?|those|these|ones|the (?:former|latter|same|other)"
-    r"|(?:this|that)(?=\s*(?:one|[?.,!]|$)|\s+(?:is|was|does|do|did|has|can|will|would|apply|cost|mean|work)\b))(?!\w)",
+    r"|(?:this|that)(?=\s*(?:one|[?.,!]|$)|\s+(?:is|was|does|do|did|has|can|will|would|apply|cost|mean|work|be|take"
+    r"|need|require|include|happen|start|end|last|in|into|for|again|more|to|from|with|without)\b))(?!\w)",
     re.IGNORECASE,
 )
 
 
 def leans(question: str) -> bool:
     """Whether a question is probably not understood without the one before."""
+    if wishes.of_form(question):
+        return True
     if len(terms.content(question)) < _STANDS_ALONE or _ELLIPSIS.match(question) or _FRAGMENT.match(question):
         return True
     if any(not terms.stops(match["noun"].lower()) for match in _RELATIVE.finditer(_CONDITION.split(question)[0])):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from mainspring.rag.query.model import Ask, lines, soft
 from mainspring.rag.query.plan import PlanStep
@@ -21,6 +22,11 @@ _QUESTION_WORD = (
 )
 _ENDS = re.compile(r"(?<=[?;])\s+")
 _AND = re.compile(rf",?\s+(?:and|as well as|and also)\s+(?={_QUESTION_WORD}\b)", re.IGNORECASE)
+# "My brother died; what papers do you need?" is one question and what it is about.
+_ASKS = re.compile(
+    rf"(?:^|,\s*)(?:(?:and|but|so|or|also|then)\s+)?(?:{_QUESTION_WORD}|tell|list|name|explain|describe|give|show)\b",
+    re.IGNORECASE,
+)
 # An instruction about the answer's form is no question: "Which tools are there? Name the kinds."
 _ASIDE = re.compile(
     r"(?:please )?(?:name|list|give|tell|state|say|show|write|explain|describe|count)(?: (?:the|me|us|all|of|them|it"
@@ -81,7 +87,7 @@ def clauses(question: str) -> list[tuple[str, str]]:
     """(as written, as searched) for each sentence or clause that asks something; fewer than two: none."""
     if len(question) > _LONGEST or _sides(question) or _COMPARED.search(question):
         return []
-    parts = [part.strip() for end in _ENDS.split(question.strip()) for part in _AND.split(end)]
+    parts = [part.strip() for end in _told(_ENDS.split(question.strip())) for part in _AND.split(end)]
     parts = parts[:1] + [part for part in parts[1:] if not _ASIDE.fullmatch(part)]
     parts = [part for part in parts if terms.content(part) or _LEANS.search(part)]
     if len(parts) < 2 or not terms.content(parts[0]):
@@ -91,6 +97,19 @@ def clauses(question: str) -> list[tuple[str, str]]:
         leans = _LEANS.search(part) is not None or len(terms.content(part)) < 2
         found.append((part, f"{parts[0]} {part}" if leans else part))
     return found[:_MOST]
+
+
+def _told(ends: Sequence[str]) -> list[str]:
+    """``ends`` with each statement before a semicolon at what is asked behind it."""
+    found: list[str] = []
+    told = ""
+    for end in ends:
+        if end.endswith(";") and _ASKS.search(end) is None:
+            told += f"{end} "
+            continue
+        found.append(told + end)
+        told = ""
+    return found + [told.strip()] * bool(told)
 
 
 def _sides(question: str) -> list[str]:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import TypeVar
 
 from mainspring.core.facts.retrievals import QuestionPartFacts
 from mainspring.rag.answer.findings import Findings
-from mainspring.rag.answer.verbatim import beside, extract
+from mainspring.rag.answer.question import Question
+from mainspring.rag.answer.verbatim import beside, display, extract, further
 from mainspring.rag.answer.verbatim.choice_weights import SHIPPED, ChoiceWeights
 from mainspring.rag.answer.verbatim.extract import Passage
+from mainspring.rag.answer.write.answer_form import wish
+from mainspring.rag.answer.write.summary import quoted
 from mainspring.rag.query import decompose
 from mainspring.rag.text import terms
 
@@ -92,6 +95,25 @@ def joined(question: str, found: Sequence[Findings]) -> Findings:
     walked = next((each.walked for each in found if each.walked is not None), None)
     steps = [step for each in found for step in each.steps]
     return Findings(question, hits, passages, texts, surest.evidence, surest.features, walked, steps)
+
+
+def shown(
+    looked: Lookup, asked: Question, *, max_sentences: int, max_words: int, choice: ChoiceWeights
+) -> list[Passage]:
+    """What is shown of ``looked``, with its necessary context; for each wish for more what was not shown before, and
+    the last of it where nothing is left."""
+    wished = asked.wished or asked.question
+    found, told, texts = looked.each, list[Passage](), looked.found.texts
+    for turn in range(asked.more + 1):
+        chosen: list[Passage] = []
+        if not turn and len(found) == 1 and wish(wished).form == "summary":
+            chosen = quoted(wished, found[0].passages, texts, max_sentences=max_sentences, max_words=max_words)
+        chosen = chosen or choose(found, max_sentences=max_sentences, max_words=max_words, choice=choice)
+        if not chosen:
+            break
+        told = display.grown(chosen, asked.question, texts, max_words)
+        found = tuple(replace(each, passages=further.left(each.passages, told)) for each in found)
+    return told
 
 
 def choose(

@@ -16,6 +16,8 @@ from mainspring.rag.answer.evidence.exact_names import ExactName, exact, has, mi
         ("What changed in version 2.1?", [("2.1", "identifier")]),
         ("What did Amazon pay in the third quarter of 2023?", [("2023", "year"), ("Amazon", "name")]),
         ("How much does Made Tech pay for a bike?", [("Made Tech", "name")]),
+        ("Summarise PEP 387", [("PEP", "name")]),
+        ("Find Larkfield's rules", [("Larkfield", "name")]),
         ("What's the price of a 4 kg box sent on the 3rd within a 90-day trial?", []),
         ("Does Let's Encrypt issue wildcard certificates?", [("Let's Encrypt", "name")]),
         ("Which of these apply in January?", []),

@@ -70,6 +70,15 @@ async def test_a_value_that_is_given_is_not(question: str, text: str) -> None:
     assert await found(question, text) == []
 
 
+@pytest.mark.parametrize("text", ["A council member is free to ask.", "Each council member: feel free to sit."])
+async def test_what_is_free_to_be_done_has_no_price(text: str) -> None:
+    assert await found("What is the salary of a council member?", text) == ["salary", "council member"]
+
+
+async def test_people_by_another_name_are_counted_too() -> None:
+    assert await found("How many folks may sit on the board?", "At most 2 people may sit on the board.") == []
+
+
 async def test_a_name_that_few_passages_have_must_stand_with_the_value() -> None:
     others = [f"A loaf costs £{number} in York." for number in range(2, 9)]
     assert await found("What does a loaf cost in Leeds?", "The branch in Leeds sells bread.", *others) == ["loaf"]

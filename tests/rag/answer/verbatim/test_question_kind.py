@@ -63,6 +63,21 @@ def test_a_value_of_the_question_itself_answers_nothing() -> None:
     assert question_kind.has("value", "It sleeps 3 guests.", question, asked) == 1
 
 
+@pytest.mark.parametrize(
+    ("follow_up", "itself"),
+    [
+        ("How are they elected?", True),
+        ("And why is that?", True),
+        ("And how long do they serve?", True),
+        ("And in winter?", False),
+        ("What about Ireland?", False),
+    ],
+)
+def test_what_a_follow_up_asks_for_itself(follow_up: str, itself: bool) -> None:
+    question = f"How many people are on the council?\n{follow_up}"
+    assert question_kind.latest(question) == (follow_up if itself else question)
+
+
 def test_a_heading_that_asks() -> None:
     assert question_kind.asks("Usage > Can I bring a dog?")
     assert not question_kind.asks("Dogs and other animals")

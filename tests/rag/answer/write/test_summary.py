@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from mainspring.core.path import collect
 from mainspring.core.types import Context
 from mainspring.rag.answer.verbatim.extract import Passage
@@ -45,6 +47,46 @@ def test_the_document_that_is_named_is_summarised_each_section_by_what_it_repeat
     assert [each.heading for each in found] == ["Returns", "Refunds", "Refunds", "Engraved goods", "Engraved goods"]
     assert all(RETURNS[each.start : each.end] == each.text for each in found)
     assert "We like cards." not in [each.text for each in found]
+
+
+def test_each_sentence_has_the_page_of_its_own_chunk_or_none() -> None:
+    first, second = RETURNS.index("## Refunds"), RETURNS.index("## Engraved")
+    pages = [
+        dataclasses.replace(
+            each, hit=dataclasses.replace(each.hit, text=RETURNS[start:end], start=start, end=end, page=page)
+        )
+        for each, start, end, page in ((FOUND[1], first, second, 7), (FOUND[1], 0, first, 6))
+    ]
+    found = summary.passages("Summarise the returns document", pages, TEXTS)
+    assert [each.hit.page for each in found] == [6, 7, 7, None, None]
+    assert all(each.text in each.hit.text for each in found)
+
+
+def test_without_a_writer_the_typical_sentences_are_the_summary() -> None:
+    found = summary.quoted("Summarise the returns document", FOUND, TEXTS, max_sentences=3, max_words=40)
+    assert [each.heading for each in found] == ["Returns", "Refunds", "Engraved goods"]
+    few = summary.quoted("Summarise the returns document", FOUND, TEXTS, max_sentences=3, max_words=12)
+    assert [each.text for each in few] == ["Goods that are unused can be returned within 45 days of delivery."]
+    section = "Summarise the section on engraved goods of the shop"
+    named = summary.quoted(section, FOUND[::-1], TEXTS, max_sentences=3, max_words=40)
+    assert {each.heading for each in named} == {"Engraved goods"}
+    listed = "# Duties\n\n- The cook bakes bread every day.\n- The cook washes the plates at night.\n"
+    items = [passage("duties.md", listed, "The cook bakes bread every day.")]
+    both = summary.quoted("Summarise it", items, {"duties.md": listed}, max_sentences=3, max_words=40)
+    assert [each.kind for each in both] == ["item", "item"]
+    assert summary.quoted("Summarise it", [], {}, max_sentences=3, max_words=40) == []
+
+
+async def test_a_summary_in_the_documents_own_words_is_of_the_document_that_is_named(
+    room: Room, asker: Context
+) -> None:
+    texts = {"returns.md": RETURNS, "stoves.md": OTHER}
+    await room.ingestor.ingest(room.collection, [Source(name, name, text.encode) for name, text in texts.items()])
+    request = ask("Summarise the rules for returns of goods", mode="verbatim")
+    found = await collect(await room.answerer().respond(request, asker))
+    assert {each.source for each in found.citations} == {"returns.md"}
+    assert [each.heading.rpartition(" > ")[2] for each in found.citations][:2] == ["Returns", "Refunds"]
+    assert [each.start for each in found.citations] == sorted(each.start for each in found.citations)
 
 
 def test_of_a_section_that_is_named_only_that_is_summarised() -> None:

@@ -57,7 +57,8 @@ _QUESTION_WORDS = frozenset(
     "besides unlike despite "
     "what which who whom whose when where why how is are was were do does did can could may might must shall should "
     "will would has have had if in on at to for from by with within during after before the a an my our your their "
-    "there this that these those tell explain describe name list give show compare and or but so also please under "
+    "there this that these those tell explain describe name list give show compare summarise summarize outline "
+    "translate define state find write and or but so also please under "
     "according about into of as some any all every each not no am".split()
 )
 _LETTERS = re.compile(r"[^\W_]+")

@@ -32,7 +32,8 @@ _DIGITS = rf"(?:(?<![\w.])\d+(?:[.,]\d+){{0,9}}[\s-]?|\b(?:{_SPELT})(?: an?)?[\s
 _CURRENCIES = (
     r"[£$€¥₹₽₩₺₫฿₴₪]|\b(?:usd|eur|gbp|chf|aud|cad|nzd|sek|nok|dkk|pln|inr|jpy|cny|kr|rs|zł)\b"
     rf"|(?:\d|\b(?:{_SPELT})) (?:pounds?|dollars?|euros?|cents?|pence|francs?|rupees?|yen|yuan|kron(?:or|er|a|e))\b"
-    r"|\bfree\b|\bno (?:charge|cost)\b"
+    # "Feel free to ask" and "free software" name no price.
+    r"|(?<!feel )\bfree\b(?!\s+(?:to|from|software|speech|agents?|text|form|space|trial|will)\b)|\bno (?:charge|cost)\b"
 )
 _MASS = re.compile(
     rf"{_DIGITS}(?:kg|g|mg|kilos?|kilograms?|grams?|lbs?|pounds?|oz|ounces?|t|tons?|tonnes?|stone)\b", re.IGNORECASE
@@ -146,7 +147,8 @@ _ASKING = terms.content(
     "dollars dollar pounds pound euros euro percent percentage share year years month months day days week weeks hour "
     "hours minute minutes people person usually maximum minimum most least come go towards heavy tall deep wide thick "
     "hot cold warm temperature point time "
-    "loud decibels weigh weighs weight kilogram kilograms centimetres metres until hours night ask asks need needs"
+    "loud decibels weigh weighs weight kilogram kilograms centimetres metres until hours night ask asks need needs "
+    "folk folks persons individuals take takes last lasts"
 )
 # Set on development questions: of 557 that documents answer 1 is below it.
 _BOUND = 0.5

@@ -13,7 +13,7 @@ from mainspring.core.types import Message
 from mainspring.rag.answer.evidence.values import Value
 from mainspring.rag.answer.verbatim import extract, item_parts, rows, whole_list, whole_table
 from mainspring.rag.answer.verbatim.extract import Passage
-from mainspring.rag.answer.verbatim.question_kind import answering, asks
+from mainspring.rag.answer.verbatim.question_kind import answering, asks, latest
 from mainspring.rag.answer.verbatim.roles import key
 from mainspring.rag.text import sentences, terms
 
@@ -174,7 +174,7 @@ def pieces(chosen: Sequence[Passage], question: str, first: int = 1) -> Iterator
 def bold(sentence: str, question: str) -> str:
     """``sentence`` with the value that answers ``question`` in bold, where that asks for one."""
     clause = _CLAUSE.match(sentence)
-    found = [value for value in answering(sentence, question) if clause is None or value.start >= clause.end()]
+    found = [value for value in answering(sentence, latest(question)) if clause is None or value.start >= clause.end()]
     if len(found) > _MOST_BOLD:
         found = [max(found, key=lambda value: _around(sentence, value, terms.content(question)))]
     parts, place = [], 0

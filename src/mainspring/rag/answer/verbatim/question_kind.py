@@ -70,6 +70,10 @@ _ASKS_MEANING = re.compile(
     r"|^\W*what(?:['’]s| is| are) (?:an? |the )?[\w-]++(?: [\w-]++)?+\W*$",
     re.IGNORECASE,
 )
+_ASKS_THE_SAME = re.compile(r"\W*(?:(?:and|but|so)\s+)?(?:(?:what|how) about|what (?:if|else))\b", re.IGNORECASE)
+_ASKS_OTHERWISE = re.compile(
+    r"\W*(?:(?:and|but|so)\s+)?(?:how (?:are|is|do|does|did|can|was|were)|where|why)\b", re.IGNORECASE
+)
 _EXPLAINS = re.compile(r"[*_`\"“]{0,3}(?P<term>[^\n:*_`\"”–—]{1,40}?)[*_`\"”]{0,3}(?::|\s+[-–—])[*_`]{0,3}\s+\S")
 
 
@@ -120,6 +124,14 @@ def has(kind: Wanted, text: str, question: str, asked: frozenset[str]) -> float:
     if kind == "polarity":
         return 1.0 if _YES_OR_NO.match(text) else 0.5 if _DENIES.search(text) else 0.0
     return 0.0
+
+
+def latest(question: str) -> str:
+    """The last line of a follow-up if its own wording says what it asks for ("How are they elected?"), else all."""
+    last = question.rpartition("\n")[2]
+    if _ASKS_THE_SAME.match(last):
+        return question
+    return last if _ASKS_OTHERWISE.match(last) or wanted(last) != "anything" else question
 
 
 def answering(sentence: str, question: str) -> list[Value]:

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mainspring.rag.parse import language
-from mainspring.rag.query import decompose
+from mainspring.rag.query import decompose, wishes
 
 Form = Literal["plain", "yes_no", "comparison", "summary", "arithmetic"]
 
 _YES_NO = re.compile(
     r"^\W*(?:(?:and|but|so|also|then)\s+)?(?:is|are|was|were|am|do|does|did|can|could|may|might|must|should|shall|will|"
     r"would|has|have|had|isn['’]t|aren['’]t|don['’]t|doesn['’]t|can['’]t)\s+(?!you\s+(?:explain|tell|summari[sz]e|show|"
-    r"give|list|describe|compare|help))\w",
+    r"give|list|describe|compare|help|say|put|translate|repeat|rephrase|reword|elaborate|shorten|simplify))\w",
     re.IGNORECASE,
 )
 _ALTERNATIVE = re.compile(r"\bor\s+(?!not\b)\w", re.IGNORECASE)
@@ -30,6 +30,14 @@ _SUMMARY = re.compile(
     r"what\s+(?:is|does)\s+(?:the|this|that)\s+[\w\s-]{0,40}?(?:about|cover)\b)",
     re.IGNORECASE,
 )
+# "Summarise the returns policy" searches for the policy.
+_SUMMARY_LEAD = re.compile(
+    r"\A\W*(?:please\s+)?(?:(?:can|could|would|will) you\s+)?(?:please\s+)?"
+    r"(?:summari[sz]e|sum up|outline|(?:give|show|write|tell)(?: me| us)? (?:an?|the) (?:(?:short|brief|quick) )?"
+    r"(?:summary|overview|gist|outline) (?:of|over|on)|what are the (?:key|main) points (?:of|in)|in a nutshell,?)\s+"
+    r"(?=\S+\s+\S)",
+    re.IGNORECASE,
+)
 _SOME = r"for\s+(?:two|three|four|five|six|seven|eight|nine|ten|\d+)\s+\w+s\b"
 # Between two words that belong together the first does not stand again: each would look for the second one.
 _ARITHMETIC = re.compile(
@@ -41,14 +49,21 @@ _ARITHMETIC = re.compile(
     re.IGNORECASE,
 )
 _SIMPLE = re.compile(
-    r"\b(?:simply|in\s+(?:simple|plain|easy)\s+(?:words|terms|language|english)|simple\s+terms|eli5|like\s+i['’]?m\s+"
+    r"\b(?:(?:explain|put|say|tell)\b[^.?!]{0,60}?\bsimply|(?:more|simply)\s+(?:simply|put|explained)|in\s+(?:simple|plain|easy)\s+(?:words|terms|language|english)|simple\s+terms|eli5|like\s+i['’]?m\s+"
     r"(?:five|5|ten|a\s+child)|for\s+a\s+(?:child|beginner|layperson)|without\s+jargon)\b",
     re.IGNORECASE,
 )
 _CODES = {name.lower(): code for code, name in language.NAMES.items()}
+# "In Spanish" stands apart, or behind a wish: "Which courses are taught in Spanish?" wants no Spanish.
 _ANSWERED_IN = re.compile(
-    rf"\b(?:(?:answer|reply|respond|write|explain|say\s+it|tell\s+me)\b[^.?!]{{0,60}}?\bin|in)\s+(?P<name>{'|'.join(_CODES)})"
-    r"(?:\s+(?:please|language))?\s*[.?!]*$",
+    r"(?:^|(?<=[.?!,;:]))\s*(?:(?:and|please|(?:can|could|would) you)\s+)*"
+    r"(?:(?:answer|reply|respond|write|explain|say|tell\s+me|translate|put|repeat|give|show|describe|list|compare"
+    r"|summari[sz]e)\b[^.?!\n]{0,60}?\b)?"
+    rf"in(?:to)?\s+(?P<name>{'|'.join(_CODES)})(?:\s+(?:please|language))?(?:,?\s+please)?\s*[.?!]*$",
+    re.IGNORECASE,
+)
+_IN_LANGUAGE = re.compile(
+    rf"(?<![\s,])[\s,]*(?:\b(?:please\s+)?(?:answer|reply|respond|write)\s+)?\bin(?:to)?\s+(?:{'|'.join(_CODES)})\b[\s\w,]{{0,20}}[.?!]{{0,5}}$",
     re.IGNORECASE,
 )
 
@@ -68,7 +83,10 @@ def wish(question: str) -> Wish:
     asked = language.detect(last)
     named = _ANSWERED_IN.search(last)
     written = _CODES[named["name"].lower()] if named else "en" if asked in (language.UNKNOWN, "en") else asked
-    return Wish(_form(last), _SIMPLE.search(last) is not None, written)
+    # "Say that in Spanish" wishes the answer of the question before, which is of that question's form.
+    plain = wishes.searched(question).strip().rsplit("\n", 1)[-1]
+    form = _form(last) if plain == last or _SUMMARY.search(last) else _form(plain)
+    return Wish(form, _SIMPLE.search(last) is not None, written)
 
 
 def _form(question: str) -> Form:
@@ -85,6 +103,8 @@ def _form(question: str) -> Form:
 
 def subject(question: str) -> str:
     """``question`` without the words about the form of the answer: the text to search for."""
-    stripped = _ANSWERED_IN.sub("", question)
-    stripped = _SIMPLE.sub("", stripped)
+    if wishes.of_form(question):
+        return question
+    stripped = _IN_LANGUAGE.sub("", question) if _ANSWERED_IN.search(question) else question
+    stripped = _SUMMARY_LEAD.sub("", _SIMPLE.sub("", stripped))
     return re.sub(r"\s{2,}", " ", stripped).strip(" ,;:-") or question
