@@ -1,5 +1,4 @@
 // Training and what it made, as the server tells it.
-import { ApiError } from "./client";
 
 export interface TrainingJob {
   id: string;
