@@ -59,6 +59,9 @@ GROUNDS = (
         "redteam", ("harmless look-alikes",), "promise", "", "docs/operate/security.md, harmless look-alikes refused"
     ),
     Ground("vector_recall", ("graph, ",), "baseline", "comparing every row"),
+    Ground(
+        "translators", ("four languages: BLEU", "four languages: chrF"), "baseline", "a dictionary of the same pairs"
+    ),
     Ground("ingest", ("abstracts:", "articles:"), "peer", "LlamaIndex, our embedder in both", _DESIGN),
     Ground("retrieval", ("hybrid / ",), "baseline", "the same index without the other half", _DESIGN),
     Ground("cold_start", ("to the first token",), "promise", "", _DESIGN),
