@@ -25,14 +25,14 @@ def someone() -> Context:
     return Context(Principal("else", "key_2"))
 
 
-async def full(gate: Gate) -> tuple[Place, asyncio.Task[Place]]:
-    """A gate whose engine is measured and busy, with somebody in the line."""
+async def full(gate: Gate, output: int = WORK.output) -> tuple[Place, asyncio.Task[Place]]:
+    """A gate whose engine is measured and busy with an answer of ``output`` tokens, with somebody in the line."""
     for _ in range(4):
         place = gate.enter(WORK, someone())
         assert place
         await asyncio.sleep(0.01)
         place.leave(Usage(WORK.prompt, WORK.output))
-    running = gate.enter(WORK, someone())
+    running = gate.enter(Work(WORK.prompt, output), someone())
     assert running
     patient = Context(Principal("else", "key_2"), priority=Priority.BACKGROUND)
     waiting = asyncio.create_task(gate.wait(WORK, patient))
@@ -96,7 +96,8 @@ async def test_what_a_cache_may_hold_goes_on_to_the_cache(house: Build) -> None:
     home = house(lambda _: ["Hello"])
     gate = behind(home, waits=0.001)
     await home.ask("Say hello", sampling=GREEDY)
-    running, waiting = await full(gate)
+    # What is asked first takes its time; the answer that runs must not be over by then.
+    running, waiting = await full(gate, output=5_000)
     assert (await home.ask("Say hello", sampling=GREEDY)).head.cache == "hit"
     with pytest.raises(Overloaded):
         await home.ask("Say hello", sampling=GREEDY, options={"cache": False})
