@@ -1,5 +1,5 @@
 // The label of one answer. Digits choose on the marked scale and go to the next; letters do the rest.
-import { useEffect, useRef, useState, type ReactNode } from "react";
+import { useLayoutEffect, useRef, useState, type ReactNode } from "react";
 import type { Definition, Task } from "../../api/review";
 import { plural } from "../../lib/format";
 import { Button } from "../../ui/controls";
@@ -60,7 +60,8 @@ export function LabelForm({ definition, task, done, onSubmit, onLeave }: Props):
     setTimeout(() => editing.current?.focus());
   };
 
-  useEffect(() => {
+  // Before the answer is seen: a key that is pressed at once counts.
+  useLayoutEffect(() => {
     const press = (event: KeyboardEvent): void => {
       if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
         event.preventDefault();
