@@ -110,6 +110,27 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
+def memory_mb(pid: int) -> float:
+    """Memory of a process and of all below it in MB; pages that several share count once among them (PSS)."""
+    parents: dict[int, int] = {}
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit():
+                parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+        except OSError:  # ended while the folder was read
+            continue
+    family, found = {pid}, 0
+    while len(family) > found:
+        found = len(family)
+        family |= {child for child, parent in parents.items() if parent in family}
+    total = 0
+    for each in family:
+        for line in Path(f"/proc/{each}/smaps_rollup").read_text(encoding="ascii").splitlines():
+            if line.startswith("Pss:"):
+                total += int(line.split()[1])
+    return total / 1000
+
+
 def engine_child(pid: int, module: str = "mainspring.engines.openvino.child") -> int:
     """Process id of the engine's process below ``pid``, which runs ``module``. Raises ``LookupError``: none does."""
     for entry in Path("/proc").iterdir():

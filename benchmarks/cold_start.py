@@ -1,10 +1,11 @@
-"""How long ``mainspring up`` takes from nothing running to the first token of an answer.
+"""How long ``mainspring up`` takes from nothing running to the first token of an answer, and its memory then.
 
     python benchmarks/cold_start.py [--runs 7] [--larger-runs 3] [--other CHECKOUT/.venv/bin/python]
 
 The clock starts when the process is spawned and stops at the first text of a streamed chat answer over HTTP. The models
 are pulled and the page cache is warm: a first start, which makes the home and its admin key, is not counted. The larger
-chat model has a separate figure if it is on this machine: then both models are served. ``--other`` is the interpreter
+chat model has separate figures if it is on this machine: then both models are served. Memory is that of the server and
+its engines after the answer. ``--other`` is the interpreter
 of another checkout's environment: both versions start in turns, each in its own home, and a further figure is this
 version's time over the other's, pair by pair.
 """
@@ -18,12 +19,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from _report import Figure, report
-from _server import chat, serving, spawn, stop
+from _server import chat, memory_mb, serving, spawn, stop
 from _stats import Spread, alternate, ratios
 from mainspring.core.errors import ModelError
 from mainspring.core.settings import Settings
@@ -37,10 +39,11 @@ OVER_OTHER = "to the first token, over another version"
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Seconds from the spawn until the server answers at all, and until the first text of a chat answer."""
+    """Seconds from the spawn until the server answers at all and until the first text of an answer; MB after it."""
 
     alive: float
     first_token: float
+    memory: float
 
 
 def start(home: Path, key: str, model: str = MODEL, interpreter: str = sys.executable) -> Start:
@@ -54,7 +57,7 @@ def start(home: Path, key: str, model: str = MODEL, interpreter: str = sys.execu
         alive = time.perf_counter() - began
         first = _first_token(connection, key, model)
         connection.close()
-        return Start(alive, first - began)
+        return Start(alive, first - began, memory_mb(process.pid))
     finally:
         stop(process)
 
@@ -117,6 +120,11 @@ def _started(home: tuple[Path, str], interpreter: str) -> Start:
     return start(*home, interpreter=interpreter)
 
 
+def _memory(starts: Sequence[Start]) -> Figure:
+    spread = Spread.of([each.memory for each in starts])
+    return Figure(spread.median, "MB", "lower", against=f"{len(starts)} runs, {spread.text()}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=7)
@@ -141,6 +149,7 @@ def main() -> None:
         spread = Spread.of([each.first_token for each in larger])
         label = f"to the first token of {LARGER}"
         more[label] = Figure(spread.median, "s", "lower", against=f"{len(larger)} runs, {spread.text()}")
+        more[f"memory, {LARGER} beside the small model"] = _memory(larger)
     report(
         "cold_start",
         {
@@ -149,6 +158,7 @@ def main() -> None:
                 first.median, "s", "lower", floor=6.0, aim=4.0, against=f"{options.runs} runs, {first.text()}"
             ),
             "to /healthz": Figure(alive.median, "s", "lower", against=f"{options.runs} runs, {alive.text()}"),
+            "memory, the small model alone": _memory(starts),
         },
     )
 
