@@ -159,11 +159,13 @@ def by_chat(keep: Path, model: str, tested: int) -> None:
 
 
 def chat_figures(keep: Path, four: Said) -> dict[str, Figure]:
-    """A chat model on the first sentences, and how much better the trained model is on the same ones."""
-    from mainspring.features.translate.training.measure import worth
+    """A chat model on the first sentences, and how much better it is than a dictionary and the trained model than it
+    on the same ones."""
+    from mainspring.features.translate.training.measure import dictionary, worth
 
     figures: dict[str, Figure] = {}
     told = json.loads(said_by(keep / "chat").read_text(encoding="utf-8"))
+    train = rows(keep, "train")
     for held in held_out(keep, "four"):
         texts = told["said"][held.name]
         n = len(texts)
@@ -172,6 +174,12 @@ def chat_figures(keep: Path, four: Said) -> dict[str, Figure]:
         against = f"{_between(its.bleu_interval)}, {n} texts; copied {its.copied:.3f}"
         name = f"{told['model']}: BLEU {label(held)}"
         figures[name] = Figure(round(its.bleu, 2), "BLEU", "higher", against=against)
+        known = dictionary(train, held)
+        floor = worth([known.translate(each) for each in part.sources], part)
+        low, high = its.above(floor)
+        name = f"gain of {told['model']} over a dictionary: {label(held)}"
+        against = f"[{low:+.2f}, {high:+.2f}], {n} texts; the dictionary {floor.bleu:.1f}"
+        figures[name] = Figure(round(its.bleu - floor.bleu, 2), "BLEU", "higher", against=against)
         if four:
             mine = worth(four[held.name][:n], part)
             low, high = mine.above(its)

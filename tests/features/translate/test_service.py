@@ -11,7 +11,7 @@ import pytest
 
 import tests.world as worlds
 from mainspring.core.errors import NotFound
-from mainspring.core.settings import Settings
+from mainspring.core.settings import ModelsSettings, Settings
 from mainspring.core.types import Principal
 from mainspring.features.translate import assistant
 from mainspring.features.translate.engine.trained import TrainedTranslators
@@ -370,6 +370,20 @@ async def test_the_chat_model_of_the_settings_is_listed_and_translates(tmp_path:
         status, found = await ask(world, {"text": "The house is red.", "target": "fr"})
         assert status == 200, found
         assert (found["source"], found["model"]) == ("en", "echo")
+
+
+async def test_the_larger_model_translates_what_no_translator_knows(tmp_path: Path) -> None:
+    models = ModelsSettings(larger="echo")
+    async with worlds.opened(tmp_path / "home", models=models, translate=TranslateSettings()) as world:
+        listed = (await world.call(world.keys["red"], "GET", "/v1/translate/languages")).json()
+        assert [each["id"] for each in listed["data"]] == ["echo"]
+        status, found = await ask(world, {"text": "The house is red.", "target": "fr"})
+        assert (status, found.get("model")) == (200, "echo")
+        status, found = await ask(world, {"text": "The house is red.", "source": "en", "target": "de"})
+        assert (status, found["error"]["param"]) == (400, "target")
+    async with worlds.opened(tmp_path / "other", models=models, translate=TranslateSettings(chat="")) as world:
+        status, found = await ask(world, {"text": "The house is red.", "target": "fr"})
+        assert "There is no translator" in found["error"]["message"]
 
 
 async def test_the_model_answers_in_a_chat(world: worlds.World) -> None:

@@ -27,6 +27,7 @@ from mainspring.features.translate.engine.card import Card
 from mainspring.features.translate.engine.translator import TranslatedText
 from mainspring.features.translate.engine.translators import Translators
 from mainspring.features.translate.languages import Guess, detect, name
+from mainspring.features.translate.runaway import runs_away, without_repetition
 from mainspring.features.translate.settings import TranslateSettings
 from mainspring.features.translate.text_threads import Aside
 from mainspring.features.translate.translating import Job, Report, Speaks, Translating
@@ -35,6 +36,8 @@ from mainspring.serving.ring.whole_answers import refuse_drawing, with_unread
 
 NAME = "translate"
 REPORT = "x-mainspring-translate"
+_AGAIN = 0.5
+"""The frequency penalty of the second try, where the first one repeats itself or explains."""
 Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
 
 
@@ -65,7 +68,8 @@ class TranslationOptions(Closed):
 
 
 class TranslationAssistant:
-    """Translates by translators, or by a model of ``chat`` where one is named."""
+    """Translates by translators, by a model of ``chat`` where one is named, and what none of these knows by
+    ``fallback``, if that is served."""
 
     def __init__(
         self,
@@ -74,12 +78,14 @@ class TranslationAssistant:
         translating: Translating,
         chat: Mapping[str, Responder],
         aside: Aside,
+        fallback: str = "",
     ) -> None:
         self._settings = settings
         self.translators = translators
         self._translating = translating
         self._chat = chat
         self._aside = aside
+        self._fallback = fallback
 
     def fingerprint(self, request: Request, context: Context) -> None:  # noqa: ARG002
         """Edits change answers, and sentences are remembered one by one: whole answers are not cached."""
@@ -88,7 +94,7 @@ class TranslationAssistant:
     async def visible(self, principal: Principal) -> dict[str, Card]:
         """What translates for the caller without being named: translators, and the chat model of the settings."""
         known = await self.translators.visible(principal)
-        chat = self._settings.chat
+        chat = self._fallback
         if chat and chat in self._chat:
             pairs = tuple(f"{one}-{other}" for one in LANGUAGES for other in LANGUAGES if one != other)
             known.setdefault(chat, Card("chat", pairs))
@@ -159,8 +165,10 @@ class TranslationAssistant:
         found = await self.translators.of(context.principal, named, source, wanted.target, preferred)
         if found is not None:
             return found[1], found[0]
-        chat = self._settings.chat
-        if chat and chat in self._chat:
+        chat = self._fallback
+        # Unless it is named, it translates what its quality is known for.
+        known_for = self._settings.chat != "auto" or {source, wanted.target} <= set(LANGUAGES)
+        if chat and chat in self._chat and known_for:
             return ByChat(self._chat[chat], chat, context), chat
         visible = await self.visible(context.principal)
         pairs = sorted({pair for card in visible.values() for pair in card.pairs})
@@ -209,12 +217,20 @@ class ByChat:
         return [await self._one(each, source, target) for each in sentences]
 
     async def _one(self, sentence: str, source: str, target: str) -> TranslatedText:
+        first = await self._asked(sentence, source, target, None)
+        if not runs_away(first.text, sentence):
+            return first
+        again = await self._asked(sentence, source, target, _AGAIN)
+        text = again.text if not runs_away(again.text, sentence) else without_repetition(first.text)
+        return TranslatedText(text, first.read + again.read, first.written + again.written)
+
+    async def _asked(self, sentence: str, source: str, target: str, penalty: float | None) -> TranslatedText:
         task = (
             f"Translate from {name(source)} to {name(target)}. Write the translation alone, on one line. "
             "Keep marks such as <p0> as they are."
         )
         messages = (Message("system", task), Message("user", sentence))
-        sampling = Sampling(max_tokens=16 + 2 * len(sentence), temperature=0.0)
+        sampling = Sampling(max_tokens=16 + 2 * len(sentence), temperature=0.0, frequency_penalty=penalty)
         request = ChatRequest(self._model, messages, sampling)
         answer = await collect(await self._chat.respond(request, self._context.nested()))
         text = " ".join(answer.text.split())

@@ -36,7 +36,8 @@ class Translation:
         self.aside = Aside(own.most_waiting)
         self.remembered = Remembered(own.cached, own.cached_per_tenant, own.cached_s)
         translating = Translating(self.remembered, self.edits if own.use_edits else None, self.aside)
-        self.assistant = TranslationAssistant(own, self.translators, translating, rooms.path.chat, self.aside)
+        chat = rooms.settings.models.larger if own.chat == "auto" else own.chat
+        self.assistant = TranslationAssistant(own, self.translators, translating, rooms.path.chat, self.aside, chat)
 
     async def keep_tidy(self) -> None:
         """Drop old sentences and delete old edits, each few minutes, for ever."""

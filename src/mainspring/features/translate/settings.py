@@ -14,7 +14,10 @@ class TranslateSettings(Section):
     folder: str = Field(
         "", description="a translator's folder, or a folder with several; empty: `translators` in the home"
     )
-    chat: str = Field("", description="a chat model that translates what no translator can; empty: none")
+    chat: str = Field(
+        "auto",
+        description="chat model that translates what no translator can; auto: models.larger if served; empty: none",
+    )
     beams: int = Field(4, ge=1, le=16, description="translations that are followed at once")
     threads: int = Field(1, ge=1, le=64, description="threads of a translator")
     opened: int = Field(4, ge=1, le=32, description="translators that are kept open at once")
