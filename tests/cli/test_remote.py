@@ -8,10 +8,13 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+import typer
+from typer.core import TyperGroup
 from typer.testing import CliRunner
 
 from mainspring.cli.main import app
 from mainspring.core.errors import NotFound
+from mainspring.terminal import named_commands
 from mainspring.terminal.remote import Server, reach
 
 
@@ -63,6 +66,9 @@ def test_a_proxy_is_for_other_machines(port: int, monkeypatch: pytest.MonkeyPatc
         (("runs", "replay"), "/v1/agents/runs/a%2F%3F%C3%A9%1B/replay"),
         (("runs", "delete"), "/v1/agents/runs/a%2F%3F%C3%A9%1B"),
         (("runs", "show"), "/v1/agents/runs/a%2F%3F%C3%A9%1B"),
+        (("train", "show"), "/v1/training/versions/a%2F%3F%C3%A9%1B"),
+        (("train", "cancel"), "/v1/training/jobs/a%2F%3F%C3%A9%1B/cancel"),
+        (("train", "withdraw"), "/v1/training/versions/a%2F%3F%C3%A9%1B/withdraw"),
         (("alerts", "acknowledge"), "/v1/alerts/a%2F%3F%C3%A9%1B/acknowledge"),
     ],
     ids=lambda value: value[-1],
@@ -80,3 +86,31 @@ def test_an_id_stays_one_part_of_its_address(
     done = CliRunner().invoke(app, [*arguments, "--", "a/?\u00e9\x1b"], env={"MAINSPRING_API_KEY": "ms-x"})
     assert isinstance(done.exception, NotFound), done.output
     assert paths == [path]
+
+
+@pytest.mark.parametrize(
+    "words", [["Where is the station?", "--to", "fr"], ["--to", "fr", "Where is it?"], ["text", "Here", "--to", "fr"]]
+)
+def test_a_text_stands_where_a_command_does(monkeypatch: pytest.MonkeyPatch, words: list[str]) -> None:
+    """By the whole command: a group of its own class was replaced there."""
+    asked: list[object] = []
+
+    def call(_: Server, method: str, where: str, body: object = None) -> object:
+        asked.append((method, where, body))
+        return {"text": "Ici", "needs_source": False}
+
+    monkeypatch.setattr(Server, "call", call)
+    done = CliRunner().invoke(app, ["translate", *words], env={"MAINSPRING_API_KEY": "ms-x"})
+    assert done.output.strip() == "Ici", done.output
+    said = next(each for each in words if each[0].isupper())
+    assert asked == [("POST", "/v1/translate", {"text": said, "target": "fr", "model": ""})]
+
+
+def test_a_group_that_would_be_replaced_is_refused() -> None:
+    class Own(TyperGroup):
+        pass
+
+    below, whole = typer.Typer(cls=Own), typer.Typer()
+    whole.add_typer(below, name="below")
+    with pytest.raises(TypeError, match="Own must be a"):
+        named_commands.name(whole)

@@ -105,3 +105,9 @@ def test_samples_and_logs_are_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert log.read_text().splitlines()[-1] == "line 00099"
     assert log.read_bytes().startswith(b"line ")
     assert log.stat().st_size <= 500
+
+
+def test_a_field_of_a_hand_written_order_that_is_unknown_is_named(tmp_path: Path) -> None:
+    (tmp_path / "job.json").write_text('{"recipe": "pretrain", "epochs": 3}')
+    with pytest.raises(InvalidRequest, match=r"'epochs'.*Its fields are recipe, options"):
+        _ = Folder(tmp_path).asked

@@ -52,6 +52,16 @@ describe("the compose box", () => {
     await waitFor(() => expect(told()).toEqual([{ outcome: "accepted", characters: 13 }]));
   });
 
+  it("takes a suggestion by a button, where there is no Tab key", async () => {
+    await suggested();
+    const accept = screen.getByRole<HTMLButtonElement>("button", { name: "Accept" });
+    expect(accept.disabled).toBe(false);
+    fireEvent.click(accept);
+    expect(mail().value).toBe("I would like to know where ");
+    await waitFor(() => expect(told()).toEqual([{ outcome: "accepted", characters: 13 }]));
+    await waitFor(() => expect(accept.disabled).toBe(true));
+  });
+
   it("drops a suggestion by Escape and does not ask again about the same text", async () => {
     await suggested();
     fireEvent.keyDown(mail(), { key: "Escape" });
@@ -89,6 +99,29 @@ describe("the compose box", () => {
 });
 
 describe("the page", () => {
+  it("learns own phrases from the mail in the box, once the person has agreed", async () => {
+    let kept = { consent: null as boolean | null, texts: 0 };
+    serve({
+      "GET /v1/compose/personal": () => kept,
+      "PUT /v1/compose/personal": ({ body }: { body: unknown }) => (kept = { ...(body as { consent: boolean }), texts: 0 }),
+      "POST /v1/compose/personal": () => (kept = { consent: true, texts: 1 }),
+      "DELETE /v1/compose/personal": () => (kept = { consent: true, texts: 0 }),
+    });
+    show(<ComposePage />);
+    const consent = await screen.findByRole("checkbox", { name: /learn from my mails/ });
+    expect(screen.queryByRole("button", { name: "Learn from this mail" })).toBeNull();
+    fireEvent.click(consent);
+    const learn = await screen.findByRole<HTMLButtonElement>("button", { name: "Learn from this mail" });
+    expect(learn.disabled).toBe(true);
+    type("Kind regards");
+    fireEvent.click(learn);
+    await screen.findByText("1 mail learned");
+    expect(calls.filter((each) => each.method !== "GET").map((each) => [each.method, each.body])).toEqual([["PUT", { consent: true }], ["POST", { text: "Kind regards" }]]);
+    expect((await screen.findByRole<HTMLButtonElement>("button", { name: "Learned" })).disabled).toBe(true);
+    fireEvent.click(screen.getByRole("button", { name: "Forget them" }));
+    await screen.findByText("0 mails learned");
+  });
+
   it("shows what suggestions were worth, with intervals", async () => {
     const figures = { shown: 8, accepted: 4, characters_saved: 60, acceptance: { value: 0.5, low: 0.22, high: 0.78, n: 8 }, usage: null };
     serve({ "GET /v1/compose/figures": figures });

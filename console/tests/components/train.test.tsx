@@ -1,5 +1,5 @@
 // @vitest-environment jsdom
-import { fireEvent, screen, waitFor, within } from "@testing-library/react";
+import { cleanup, fireEvent, screen, waitFor, within } from "@testing-library/react";
 import { expect, it } from "vitest";
 import { beforeAndAfter, curves } from "../../src/api/train";
 import { JobView } from "../../src/pages/train/job";
@@ -30,6 +30,8 @@ it("a job shows its curves, what it writes before and after, and its bounds", as
   show(<JobView id="train_1" />);
   await screen.findByTitle("loss: from 3 at step 1 to 1.5 at step 40, between 1.5 and 3");
   await screen.findByText("Good day.");
+  // Of a long run the latest samples alone would leave out what it wrote before.
+  expect(calls.some((each) => each.path.includes("/samples?ends=true"))).toBe(true);
   screen.getByText("x y");
   expect(screen.getByText("Bounds").nextSibling?.textContent).toContain("at night");
   expect(screen.getByText("Rows").nextSibling?.textContent).toBe("1,200 train, 100 test");
@@ -37,6 +39,31 @@ it("a job shows its curves, what it writes before and after, and its bounds", as
   fireEvent.click(screen.getByRole("button", { name: "Pause" }));
   await screen.findByText("helper", { selector: "h1" });
   expect(calls.some((each) => each.method === "POST" && each.path.endsWith("/pause"))).toBe(true);
+});
+
+it("a job that is to stop says so, and is not asked again", async () => {
+  serve({ "GET /v1/training/jobs/train_1": { ...JOB, wish: "cancel" } });
+  show(<JobView id="train_1" />);
+  await screen.findByText(/is being cancelled sft/);
+  expect(screen.getByRole<HTMLButtonElement>("button", { name: "Cancel" }).disabled).toBe(true);
+  expect(screen.getByRole<HTMLButtonElement>("button", { name: "Pause" }).disabled).toBe(true);
+});
+
+it("a job that is over can be deleted, and the list tells why one failed", async () => {
+  const failed = { ...JOB, status: "failed", error: { message: "the loss is no number" } };
+  serve({ "GET /v1/training/jobs/train_1": { ...JOB, status: "cancelled" }, "GET /v1/training/jobs": { data: [failed] }, "DELETE /v1/training/jobs/train_1": { deleted: true } });
+  show(<JobView id="train_1" />);
+  expect(await screen.findByRole("button", { name: "Delete" })).toBeTruthy();
+  expect(screen.queryByRole("button", { name: "Cancel" })).toBeNull();
+  expect(screen.queryByRole("button", { name: "Go on" })).toBeNull();
+  fireEvent.click(screen.getByRole("button", { name: "Delete" }));
+  await screen.findByText(/It cannot go on/);
+  fireEvent.click(within(screen.getByRole("dialog")).getByRole("button", { name: "Delete" }));
+  await waitFor(() => expect(location.pathname).toBe("/console/train/jobs"));
+  expect(calls.some((each) => each.method === "DELETE")).toBe(true);
+  cleanup();
+  show(<TrainPage />);
+  await screen.findByText("the loss is no number");
 });
 
 it("a failed job tells why and what to do, and goes on from its checkpoint", async () => {

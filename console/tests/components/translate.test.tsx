@@ -42,5 +42,6 @@ describe("translation", () => {
     serve({ "GET /v1/translate/languages": { data: [], languages: [] } });
     show(<TranslatePage />);
     await screen.findByText("There is no translator yet");
+    for (const way of [/translate convert/, /train translate/, /translate\.chat/]) screen.getByText(way, { selector: "code" });
   });
 });

@@ -49,7 +49,10 @@ def name(app: typer.Typer) -> None:
     for group in app.registered_groups:
         if group.typer_instance is not None:
             own = group.typer_instance.info.cls
-            group.cls = own if isinstance(own, type) and issubclass(own, Group) else Group
+            if isinstance(own, type) and not issubclass(own, Group):
+                # In its place stood ours, and what it does with arguments was lost without a word.
+                raise TypeError(f"{own.__module__}.{own.__name__} must be a {Group.__module__}.Group")
+            group.cls = own if isinstance(own, type) else Group
             name(group.typer_instance)
 
 

@@ -59,6 +59,7 @@ def _run(folder: Folder, asked: RunRequest, parent: int, *, first: bool) -> int:
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     if first:
         (folder.path / "error.json").unlink(missing_ok=True)
+    folder.prepare()
     try:
         run = Run(find(asked.recipe), folder, asked)
         run.on_terminate()
@@ -75,18 +76,23 @@ def _run(folder: Folder, asked: RunRequest, parent: int, *, first: bool) -> int:
     except Interrupted:
         return STOPPED
     except MainspringError as error:
-        folder.fail(error)
-        return FAILED
+        return _failed(folder, error)
     except MemoryError:
-        folder.fail(ModelError("the run needs more memory than there is", remedy="Use a smaller batch or length"))
-        return FAILED
+        problem = "the run needs more memory than there is"
+        return _failed(folder, ModelError(problem, remedy="Use a smaller batch or length"))
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         problem = "the disk is full; the latest checkpoint is whole"
-        folder.fail(StorageFull(problem, remedy="Free space, and resume the run"))
-        return FAILED
+        return _failed(folder, StorageFull(problem, remedy="Free space, and resume the run"))
     return MADE
+
+
+def _failed(folder: Folder, error: MainspringError) -> int:
+    """Beside ``error.json`` in the output: on a cluster people read that."""
+    folder.fail(error)
+    sys.stderr.write(f"{error}\n")
+    return FAILED
 
 
 def _first_to_go() -> None:

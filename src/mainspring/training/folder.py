@@ -68,10 +68,14 @@ class Folder:
 
     def create(self, asked: RunRequest) -> None:
         """Make the folder, or ask another way for what is there: a later ``until``."""
-        for each in (self.path, self.data, self.checkpoints, self.output):
-            each.mkdir(parents=True, exist_ok=True)
+        self.prepare()
         write_json(self.path / "job.json", asdict(asked))
         (self.path / "stop").unlink(missing_ok=True)
+
+    def prepare(self) -> None:
+        """Make the folders in it that are not there: somebody may have written ``job.json`` and ``data`` alone."""
+        for each in (self.path, self.data, self.checkpoints, self.output):
+            each.mkdir(parents=True, exist_ok=True)
 
     @property
     def asked(self) -> RunRequest:
@@ -79,7 +83,12 @@ class Folder:
         found = read_json(self.path / "job.json")
         if found is None:
             raise InvalidRequest(f"{self.path} is not the folder of a training run", remedy="Name one with a job.json")
-        return RunRequest(**found)
+        try:
+            return RunRequest(**found)
+        except TypeError as error:
+            known = ", ".join(RunRequest.__dataclass_fields__)
+            told = str(error).partition("__init__() ")[2] or str(error)
+            raise InvalidRequest(f"{self.path / 'job.json'}: {told}", remedy=f"Its fields are {known}") from None
 
     def rows(self, side: Side) -> Iterator[Mapping[str, Any]]:
         """Raises ``InvalidRequest`` naming the line that is no JSON object."""

@@ -95,3 +95,6 @@ def options_of(recipe: Recipe, given: Mapping[str, Any]) -> RecipeOptions:
             remedy=f"Its options are {known}",
             param=f"options.{name}",
         ) from None
+    except InvalidRequest as error:
+        # Options that are right by themselves and do not go together.
+        raise InvalidRequest(error.message, remedy=error.remedy, param=f"options.{error.param}") from None

@@ -19,7 +19,7 @@ SURFACE = Surface(
         "POST /v1/compose/personal": "",
         "DELETE /v1/compose/personal": "",
     },
-    remote=("compose suggest text", "compose figures"),
+    remote=("compose suggest text", "compose figures", "compose personal"),
     elsewhere=("compose eval", "compose export"),
     unkeyed={
         "/v1/compose/personal": SAME_TWICE,

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from mainspring.cli.main import app as main
 from mainspring.features.compose.cmd import app
+from mainspring.terminal.remote import Server
 from tests.cli.command import data, run_within
 
 MAILS = [
@@ -28,6 +32,27 @@ def test_a_text_may_stand_where_a_command_does() -> None:
     ):
         context = group.make_context("compose", list(given), resilient_parsing=True)
         assert [*context._protected_args, *context.args] == expected
+
+
+def test_a_person_agrees_and_has_sent_mails_learned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, str, Any]] = []
+
+    def call(_: Server, method: str, path: str, body: object = None) -> object:
+        asked.append((method, path, body))
+        return {"consent": True, "texts": 1}
+
+    monkeypatch.setattr(Server, "call", call)
+    mail = tmp_path / "mail.txt"
+    mail.write_text("Kind regards", encoding="utf-8")
+    words = ["compose", "personal", "--consent", "--learn", str(mail), "--user", "a b"]
+    done = CliRunner().invoke(main, words, env={"MAINSPRING_API_KEY": "ms-x"})
+    assert "mails that were learned: 1" in done.output
+    path = "/v1/compose/personal"
+    assert asked == [
+        ("PUT", path, {"consent": True, "user": "a b"}),
+        ("POST", path, {"text": "Kind regards", "user": "a b"}),
+        ("GET", f"{path}?user=a+b", None),
+    ]
 
 
 @pytest.mark.slow

@@ -28,22 +28,27 @@ class WriteOptions(RecipeOptions):
 
 def adapter(work: Work) -> Made:
     """A LoRA adapter of rank 2 over all matrices of the first layer."""
-    from safetensors.numpy import save_file
-
     options = work.options
     assert isinstance(options, WriteOptions)
     assert work.base is not None
-    weights = GgufWeights(next(work.base.glob("*.gguf")))
-    drawn = np.random.default_rng(work.seed)
+    write_adapter(work.base, work.output, work.seed, options.size)
+    entry = {"adapter": {"alpha": 4, "weights": {"name": "adapter_model.safetensors"}}}
+    return Made("adapter", files=("adapter_model.safetensors",), entry=entry)
+
+
+def write_adapter(base: Path, folder: Path, seed: int, size: float) -> None:
+    """The weights, as peft saves them."""
+    from safetensors.numpy import save_file
+
+    weights = GgufWeights(next(base.glob("*.gguf")))
+    drawn = np.random.default_rng(seed)
     tensors = {}
     for module, part in MODULES.items():
         rows, columns = weights.rows(f"blk.0.{part}.weight").shape
         name = f"base_model.model.model.layers.0.{module}"
         tensors[f"{name}.lora_A.weight"] = drawn.normal(0, 1 / columns, (2, columns)).astype(np.float32)
-        tensors[f"{name}.lora_B.weight"] = (options.size * drawn.normal(0, 1, (rows, 2))).astype(np.float32)
-    save_file(tensors, work.output / "adapter_model.safetensors")
-    entry = {"adapter": {"alpha": 4, "weights": {"name": "adapter_model.safetensors"}}}
-    return Made("adapter", files=("adapter_model.safetensors",), entry=entry)
+        tensors[f"{name}.lora_B.weight"] = (size * drawn.normal(0, 1, (rows, 2))).astype(np.float32)
+    save_file(tensors, folder / "adapter_model.safetensors")
 
 
 def whole(work: Work) -> Made:

@@ -67,8 +67,10 @@ SURFACE = Surface(
         "train versions",
         "train serve a@1",
         "train withdraw a@1",
+        "train delete ftjob-1",
+        "train delete a@1",
     ),
-    elsewhere=("train run",),
+    elsewhere=("train run", "train adopt"),
     unkeyed={
         "/v1/training/plan": MAKES_NOTHING,
         "/v1/fine_tuning/jobs/{job_id}/cancel": SAME_TWICE,

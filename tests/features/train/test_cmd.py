@@ -6,7 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from mainspring.cli.main import app
+from mainspring.core.errors import InvalidRequest
+from mainspring.terminal.remote import Server
 from tests.cli.command import data, run_within
 from tests.features.train.world import points, write
 
@@ -58,6 +62,22 @@ def test_what_is_wrong_is_reported(tmp_path: Path) -> None:
     status, out, _ = train(tmp_path, "line", "--data", str(folder), "--option", "fails=bug")
     assert status == 1
     assert "a bug of the recipe" in out
+
+
+def test_a_job_or_one_version_is_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, str]] = []
+
+    def call(_: Server, method: str, path: str, body: object = None) -> object:
+        asked.append((method, path))
+        return {"id": path.rpartition("/")[2], "deleted": True}
+
+    monkeypatch.setattr(Server, "call", call)
+    for which in ("ftjob-1", "support@2"):
+        CliRunner().invoke(app, ["train", "delete", which], env={"MAINSPRING_API_KEY": "ms-x"})
+    # The newest of a name may be another one by now.
+    done = CliRunner().invoke(app, ["train", "delete", "support"], env={"MAINSPRING_API_KEY": "ms-x"})
+    assert isinstance(done.exception, InvalidRequest)
+    assert asked == [("DELETE", "/v1/training/jobs/ftjob-1"), ("DELETE", "/v1/training/versions/support%402")]
 
 
 def test_recipes_are_listed_with_their_options(tmp_path: Path) -> None:

@@ -55,8 +55,38 @@ def test_own_models_are_planned_with_what_each_process_holds() -> None:
     assert shared.each.activations < 0.6 * alone.each.activations
     assert planned("pretrain", batch=8, micro=2, length=64).each.activations < 0.5 * alone.each.activations
     assert not planned("pretrain", objective="span").planned
-    with pytest.raises(InvalidRequest, match="shared by 3"):
-        planned("pretrain", batch=8, data=3)
+
+
+def test_the_plan_is_of_the_model_that_is_trained() -> None:
+    """Each size that the options have changes the model, and so its plan."""
+    given = {"width": 96, "layers": 3, "heads": 4, "kv_heads": 1, "length": 40, "positions": "learned", "dropout": 0.5}
+    for objective, kind in (("causal", "decoder"), ("masked", "encoder"), ("span", "encoder-decoder")):
+        options = options_of(RECIPES["pretrain"], {**given, "objective": objective, "vocabulary": 90})
+        assert isinstance(options, PretrainOptions)
+        shape = options.shape(77)
+        assert shape.told() == Shape(kind, 77, **given).told()  # type: ignore[arg-type]
+        found = planned("pretrain", **given, objective=objective, vocabulary=90)
+        assert found.parameters == options.shape(90).parameters
+
+
+@pytest.mark.parametrize(
+    ("options", "param"),
+    [
+        ({"heads": 5}, "options.heads"),
+        ({"kv_heads": 4}, "options.kv_heads"),
+        ({"batch": 8, "data": 3}, "options.batch"),
+        ({"tensor": 4}, "options.tensor"),
+        ({"pipeline": 9}, "options.pipeline"),
+        ({"shard": "optimiser", "tensor": 2}, "options.shard"),
+        ({"steps": -1}, "options.steps"),
+        ({"colour": 1}, "options.colour"),
+    ],
+)
+def test_options_that_do_not_go_together_are_named_before_a_run(options: dict[str, Any], param: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        options_of(RECIPES["pretrain"], options)
+    assert caught.value.param == param
+    assert caught.value.remedy
 
 
 def test_chat_models_are_planned_from_the_sizes_of_their_base(tmp_path: Path) -> None:
@@ -92,7 +122,11 @@ async def test_a_plan_names_what_is_wrong_and_compares_with_the_limit(tmp_path: 
             await plan("pretrian")
         with pytest.raises(InvalidRequest, match="at most 1"):
             await plan("pretrain", data=2)
-        with pytest.raises(InvalidRequest, match="Name it"):
+        with pytest.raises(InvalidRequest, match="Name it") as caught:
             await plan("finetune-own")
+        assert caught.value.param == "base"
+        with pytest.raises(InvalidRequest, match="at most 1") as caught:
+            await plan("pretrain", tensor=2)
+        assert caught.value.param == "options.tensor"
         with pytest.raises(Unsupported, match="tokenizer is not planned"):
             await plan("tokenizer")

@@ -148,7 +148,7 @@ async def test_teachers_outside_are_the_operator_s(tmp_path: Path) -> None:
 
 async def test_a_run_has_as_many_processes_and_weights_as_the_operator_says(tmp_path: Path) -> None:
     texts = write(tmp_path / "texts", [{"text": f"a text {each}"} for each in range(12)])
-    many = {"data": 4096, "tensor": 64, "pipeline": 64}
+    many = {"data": 4096, "batch": 4096, "tensor": 2, "pipeline": 4}
     cases: tuple[tuple[dict[str, Any], str], ...] = (
         (many, "train.processes"),
         ({"data": 2}, "train.processes"),

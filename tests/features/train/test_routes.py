@@ -132,14 +132,18 @@ async def test_pause_and_resume(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         assert (await over(client, cancelled.id)).status == "cancelled"
 
 
+HUGE = {"type": "supervised", "supervised": {"hyperparameters": {"learning_rate_multiplier": 900}}}
 WRONG: list[tuple[dict[str, Any], str | None]] = [
     ({"method": {"type": "supervised", "dpo": {}}}, "method.dpo"),
     ({"method": {"type": "dpo", "dpo": {"hyperparameters": {"n_epochs": 0}}}}, "method.dpo.hyperparameters.n_epochs"),
     ({"method": {"type": "dpo", "dpo": {"hyperparameters": {"beta": -1}}}}, "method.dpo.hyperparameters.beta"),
     ({"method": {"type": "reinforcement", "reinforcement": {"grader": {"type": "python"}}}}, "method"),
     ({"suffix": "../../etc"}, "suffix"),
-    ({"training_file": "file-none"}, None),
-    ({"model": "line"}, None),
+    ({"training_file": "file-none"}, "training_file"),
+    ({"validation_file": "file-none"}, "validation_file"),
+    ({"model": "line"}, "model"),
+    ({"model": "line@1"}, "model"),
+    ({"method": HUGE}, "method.supervised.hyperparameters.learning_rate_multiplier"),
     ({"seed": -1}, "seed"),
     ({"metadata": {"a": "b" * 600}}, "metadata.a"),
 ]
@@ -155,6 +159,45 @@ async def test_what_is_wrong_is_named(tmp_path: Path, monkeypatch: pytest.Monkey
             assert 400 <= answer.status_code < 500, (body, answer.text)
             if param is not None:
                 assert str(answer.json()["error"]["param"]).startswith(param), (body, answer.text)
+
+
+async def test_each_field_of_a_plan_and_of_a_job_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with served(tmp_path, monkeypatch) as world:
+        key = world.keys["red"]
+        client = client_of(world, key)
+        file = await uploaded(client, TALK)
+        other = (await client.files.create(file=("a.txt", b"text"), purpose="user_data")).id
+
+        async def param(path: str, **body: Any) -> str:
+            answer = await world.call(key, "POST", f"/v1/training/{path}", body)
+            assert 400 <= answer.status_code < 500, answer.text
+            error = answer.json()["error"]
+            if error["param"] == "base":
+                assert "there are: tiny" in error["message"], error
+            return str(error["param"])
+
+        both = {"training_file": file}
+        for wrong, named in (
+            ({"recipe": "lin"}, "recipe"),
+            ({"recipe": "based", "base": "tinny"}, "base"),
+            ({"recipe": "based", "base": "tiny@3"}, "base"),
+            ({"recipe": "based"}, "base"),
+            ({"recipe": "line", "options": {"steps": -1}}, "options.steps"),
+            ({"recipe": "line", "options": {"colour": 1}}, "options.colour"),
+        ):
+            assert await param("plan", **wrong) == named, wrong
+            assert await param("jobs", **wrong, **both) == named, wrong
+        chats = {"recipe": "chats"}
+        assert await param("jobs", **chats) == "training_file"
+        assert await param("jobs", **chats, training_file="file-none") == "training_file"
+        assert await param("jobs", **chats, training_file=other) == "training_file"
+        assert await param("jobs", **chats, **both, test_file="file-none") == "test_file"
+        assert (
+            await param("jobs", **chats, **both, validation_file=await uploaded(client, [{"x": 1}]))
+            == "validation_file:1"
+        )
+        assert await param("jobs", **chats, export="lakeexport-none") == "export"
+        assert await param("jobs", **chats, **both, seconds=-1) == "seconds"
 
 
 async def test_our_own_routes_show_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -201,7 +244,7 @@ async def test_our_own_routes_show_all(tmp_path: Path, monkeypatch: pytest.Monke
         assert (await world.call(key, "DELETE", f"/v1/training/jobs/{job['id']}")).json()["deleted"] is True
         wrong = await uploaded(client, [{"x": 1}, 3])
         answer = await world.call(key, "POST", "/v1/training/jobs", {**body, "training_file": wrong})
-        assert answer.json()["error"]["param"] == "train:2"
+        assert answer.json()["error"]["param"] == "training_file:2"
 
 
 async def test_a_job_is_made_once_under_a_key_though_its_server_died(

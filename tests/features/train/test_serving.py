@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
-from mainspring.core.errors import Conflict, ConversionRejected, MainspringError
+from mainspring.core.errors import Conflict, ConversionRejected, InvalidRequest, MainspringError
 from mainspring.core.settings import ModelsSettings, ServingSettings, Settings
 from mainspring.core.types import Principal
+from mainspring.features.train.adopting import Adoption, adopt
 from mainspring.features.train.service import Training
 from mainspring.gateway.mount import mount
 from mainspring.stores.events.audit_log import Actor
 from mainspring.system import System
 from mainspring.training.ports import Order
-from tests.features.train.serving_recipes import PASSAGES, QUERY
+from tests.features.train.serving_recipes import PASSAGES, QUERY, write_adapter
 from tests.features.train.world import write
 from tests.world import Key, World
 
 # Conversions take minutes on a busy machine.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+WEIGHTS = "adapter_model.safetensors"
 CHAT, RERANKER = "smollm2-135m-instruct", "ms-marco-minilm-l12-v2-int8"
 
 
@@ -61,8 +67,6 @@ async def trained(
     service: Training, who: Principal, recipe: str, base: str, data: Path, *, serve: bool = False, **options: object
 ) -> str:
     """The label of what a recipe made."""
-    import asyncio
-
     job = await service.order(who, Order(recipe, options, folder=data, base=base, suffix=recipe, serve=serve))
     async with asyncio.timeout(600 if serve else 60):
         while (job := await service.training_job(who.tenant, job.id)).state not in ("succeeded", "failed"):
@@ -105,6 +109,32 @@ async def test_an_adapter_answers_for_its_tenant_alone_and_again_after_a_restart
         with pytest.raises(Conflict, match="withdrawn"):
             await service.serve_version(info.principal(), label)
         assert row.served not in {each.name for each in (tmp_path / "models").iterdir()}
+
+
+async def test_an_adapter_that_peft_wrote_is_adopted_and_answers(tmp_path: Path) -> None:
+    folder = tmp_path / "lora"
+    folder.mkdir()
+    write_adapter(Settings().models.directory.expanduser() / CHAT, folder, 1, 0.5)
+    config = {"peft_type": "LORA", "task_type": "CAUSAL_LM", "r": 2, "lora_alpha": 4, "base_model_name_or_path": CHAT}
+    (folder / "adapter_config.json").write_text(json.dumps(config))
+    ask = {"messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 4, "temperature": 0}
+    async with served(tmp_path) as (world, service, who):
+        # A base of other sizes is refused before anything is copied.
+        tensors = dict(load_file(folder / "adapter_model.safetensors"))
+        narrow = {name: each[:, :8] if "lora_A" in name else each for name, each in tensors.items()}
+        (tmp_path / "narrow").mkdir()
+        save_file({name: np.ascontiguousarray(each) for name, each in narrow.items()}, tmp_path / "narrow" / WEIGHTS)
+        (tmp_path / "narrow" / "adapter_config.json").write_text(json.dumps(config))
+        with pytest.raises(InvalidRequest, match=f"does not fit {CHAT}"):
+            await adopt(service, who, Adoption(tmp_path / "narrow"))
+        job = await adopt(service, who, Adoption(folder, name="theirs"))
+        async with asyncio.timeout(60):
+            while (view := await service.training_job(who.tenant, job)).state not in ("succeeded", "failed"):
+                await asyncio.sleep(0.05)
+        assert view.version == "theirs@1", view
+        assert await service.serve_version(who, "theirs@1") == "theirs@1"
+        answer = await world.call(world.keys["mine"], "POST", "/v1/chat/completions", {"model": "theirs@1", **ask})
+        assert answer.status_code == 200, answer.text
 
 
 async def test_whole_weights_are_put_in_the_place_of_the_base_s(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ SURFACE = Surface(
     },
     remote=(
         "translate text Hello --to fr",
+        "translate Hello --to fr",
         "translate languages",
         "translate edits pairs.jsonl",
     ),

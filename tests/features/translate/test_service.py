@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from mainspring.features.translate.engine.trained import TrainedTranslators
 from mainspring.features.translate.engine.translators import Translators
 from mainspring.features.translate.feature import Translation
 from mainspring.features.translate.holdings import TranslationEdits
+from mainspring.features.translate.languages import _identifier as languages_of
 from mainspring.features.translate.languages import detect
 from mainspring.features.translate.settings import TranslateSettings
 from mainspring.stores.erase.data_subjects import Subject, SubjectAnswer, SubjectData
@@ -139,7 +141,7 @@ async def test_what_is_too_long_is_refused_before_its_language_is_looked_for(
     monkeypatch.setattr(assistant, "detect", never)
     for body in ({"texts": ["word " * 20] * 10}, {"text": "word " * 200}, {"document": "word " * 200}):
         status, found = await ask(world, {**body, "target": "fr"})
-        assert (status, found["error"]["param"]) == (400, "text"), found
+        assert (status, found["error"]["param"]) == (400, next(iter(body))), found
 
 
 async def test_an_unknown_pair_names_those_that_there_are(world: worlds.World) -> None:
@@ -360,6 +362,30 @@ async def test_a_translator_that_a_tenant_trained_is_listed_and_translates_for_i
         status, found = await ask(world, {"text": "La maison est rouge, et la gare est là.", "target": "en"})
         assert status == 200, found
         assert (found["source"], found["model"]) == ("fr", "mine@1")
+
+
+async def test_a_fresh_server_says_that_nothing_translates_before_it_asks_for_a_language(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What tells languages apart is not even there.
+    monkeypatch.setitem(sys.modules, "py3langid.langid", None)
+    languages_of.cache_clear()
+    async with worlds.opened(tmp_path / "home", translate=TranslateSettings()) as world:
+        for text in ("OK", "The house is red."):
+            status, found = await ask(world, {"text": text, "target": "fr"})
+            assert (status, found["error"]["param"]) == (400, "model")
+            assert "nothing translates here" in found["error"]["message"]
+            for way in ("translate convert", "recipe translate", "translate.chat"):
+                assert way in found["error"]["message"]
+        named = {"model": "translate", "messages": [{"role": "user", "content": "OK"}], "options": {"target": "fr"}}
+        status, found = await ask(world, named, path="/v1/chat/completions")
+        assert (status, found["error"]["param"]) == (400, "model")
+        status, found = await ask(world, {"text": "The house is red.", "target": "fr", "source": "en", "model": "echo"})
+        assert (status, found["model"]) == (200, "echo")
+    languages_of.cache_clear()
+    async with worlds.opened(tmp_path / "home", translate=TranslateSettings(chat="ekko")) as world:
+        _, found = await ask(world, {"text": "The house is red.", "target": "fr"})
+        assert "translate.chat names ekko, which is not served" in found["error"]["message"]
 
 
 async def test_the_chat_model_of_the_settings_is_listed_and_translates(tmp_path: Path) -> None:

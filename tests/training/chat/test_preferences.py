@@ -69,7 +69,12 @@ def test_kto_moves_liked_and_disliked_answers_apart(start: Start) -> None:
         start("kto", OPTIONS, [talk("a", "b")] * 9, name="none").do()
 
 
+@pytest.mark.filterwarnings("error:Converting a tensor with requires_grad")
 def test_a_reward_model_prefers_and_rewards_the_steps_of_ppo(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    # It warns once a process otherwise, and another test may have been the first.
+    torch.set_warn_always(True)
     run = start("reward", {**OPTIONS, "steps": 20}, *PAIRS)
     made = run.do()
     assert made.makes == "reward"

@@ -1,6 +1,7 @@
 // A box for a mail, with the suggestion as pale words behind the cursor: Tab accepts it, Escape dismisses it.
 import { useEffect, useId, useRef, useState, type KeyboardEvent, type ReactNode } from "react";
 import { ApiError, post } from "../../api/client";
+import { Button } from "../../ui/controls";
 import { PAUSE_MS, waits } from "./trigger";
 import "../../styles/compose.css";
 
@@ -24,10 +25,11 @@ interface Props {
   to: string;
   // A name of this mail, for figures of usage.
   session: string;
+  onText?: (text: string) => void;
   onOutcome?: (outcome: Outcome, saved: number) => void;
 }
 
-export function ComposeBox({ subject, to, session, onOutcome }: Props): ReactNode {
+export function ComposeBox({ subject, to, session, onText, onOutcome }: Props): ReactNode {
   const [text, setText] = useState("");
   const [ghost, setGhost] = useState<Ghost>();
   const [problem, setProblem] = useState("");
@@ -84,17 +86,21 @@ export function ComposeBox({ subject, to, session, onOutcome }: Props): ReactNod
     setText(next);
   };
 
+  const accept = (one: Ghost): void => {
+    // A blank behind it, so that the next word can be typed or suggested at once.
+    const end = text.slice(one.at);
+    const added = one.rest + (end.startsWith(" ") ? "" : " ");
+    tell(one, "accepted", one.rest.length);
+    caret.current = one.at + added.length;
+    setText(text.slice(0, one.at) + added + end);
+    setGhost(undefined);
+  };
+
   const pressed = (event: KeyboardEvent<HTMLTextAreaElement>): void => {
     if (!ghost) return;
     if (event.key === "Tab" && !event.shiftKey) {
       event.preventDefault();
-      // A blank behind it, so that the next word can be typed or suggested at once.
-      const end = text.slice(ghost.at);
-      const added = ghost.rest + (end.startsWith(" ") ? "" : " ");
-      tell(ghost, "accepted", ghost.rest.length);
-      caret.current = ghost.at + added.length;
-      setText(text.slice(0, ghost.at) + added + end);
-      setGhost(undefined);
+      accept(ghost);
     } else if (event.key === "Escape") {
       event.preventDefault();
       tell(ghost, "dismissed");
@@ -102,6 +108,8 @@ export function ComposeBox({ subject, to, session, onOutcome }: Props): ReactNod
       setGhost(undefined);
     }
   };
+
+  useEffect(() => onText?.(text), [text, onText]);
 
   // What is accepted is put in by us: the cursor goes behind it.
   useEffect(() => {
@@ -142,6 +150,8 @@ export function ComposeBox({ subject, to, session, onOutcome }: Props): ReactNod
           if (shadow.current) shadow.current.scrollTop = event.currentTarget.scrollTop;
         }}
       />
+      {/* Where there is no Tab key. The box keeps the cursor. */}
+      <p className="row"><Button disabled={!ghost} onMouseDown={(event) => event.preventDefault()} onClick={() => ghost && accept(ghost)}>Accept</Button></p>
       <p id={told} className="muted small compose-told" role="status">
         {problem || (ghost ? `“${ghost.rest}”, ${Math.round(100 * ghost.confidence)} %: Tab accepts it, Escape dismisses it.` : "Suggestions come when you pause.")}
       </p>

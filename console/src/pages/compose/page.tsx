@@ -6,6 +6,7 @@ import { useMe } from "../../session";
 import { Button } from "../../ui/controls";
 import { Loaded } from "../../ui/states";
 import { ComposeBox } from "./box";
+import { Personal } from "./personal";
 
 interface Share {
   value: number;
@@ -28,6 +29,7 @@ export default function ComposePage(): ReactNode {
   const [to, setTo] = useState("");
   const [mail, setMail] = useState(0);
   const [saved, setSaved] = useState(0);
+  const [text, setText] = useState("");
   const [turn, setTurn] = useState(0);
   const session = useMemo(() => `console ${mail} ${crypto.randomUUID()}`, [mail]);
   return (
@@ -37,7 +39,7 @@ export default function ComposePage(): ReactNode {
           <h1>Compose</h1>
           <p className="muted">Suggestions appear after three words and a short pause, never within a word.</p>
         </div>
-        <Button icon="plus" onClick={() => setMail((each) => each + 1)}>New mail</Button>
+        <Button icon="plus" onClick={() => { setMail((each) => each + 1); setText(""); }}>New mail</Button>
       </header>
       <section className="stack" aria-label="Mail" key={mail}>
         <div className="compose-heads">
@@ -48,6 +50,7 @@ export default function ComposePage(): ReactNode {
           subject={subject}
           to={to}
           session={session}
+          onText={setText}
           onOutcome={(_, characters) => {
             setSaved((each) => each + characters);
             setTurn((each) => each + 1);
@@ -55,6 +58,7 @@ export default function ComposePage(): ReactNode {
         />
         <p className="muted small">{saved === 1 ? "1 character" : `${saved} characters`} not typed by hand so far.</p>
       </section>
+      <Personal text={text} />
       {me.scopes.includes("admin") && <FiguresOfTenant turn={turn} />}
     </div>
   );

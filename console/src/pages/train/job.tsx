@@ -1,18 +1,21 @@
 // One job: its curves as they grow, what the model wrote before and after, and what happened.
 import { useEffect, useRef, useState, type ReactNode } from "react";
-import { ApiError, get, post } from "../../api/client";
+import { ApiError, get, post, remove } from "../../api/client";
 import { beforeAndAfter, curves, digits, OVER, type Point, type Sample, type TrainingJob } from "../../api/train";
 import type { List } from "../../api/types";
 import { count, duration, moment, plural } from "../../lib/format";
 import { useResource } from "../../lib/resource";
-import { Link, path } from "../../lib/route";
+import { go, Link, path } from "../../lib/route";
 import { Button, IconButton } from "../../ui/controls";
+import { Dialog } from "../../ui/dialog";
 import { Loaded, Note } from "../../ui/states";
 import { toast } from "../../ui/toast";
 import { Curve } from "./curve";
 import { Status } from "./status";
 
 const EVERY_MS = 2000;
+// What a job that works was asked for, and does after its next checkpoint.
+const WISHES: Record<string, string> = { pause: "pauses after a checkpoint", cancel: "is being cancelled", erased: "ends, since rows of it were erased" };
 
 interface Grown extends List<Point> {
   next: number;
@@ -22,6 +25,15 @@ export function JobView({ id }: { id: string }): ReactNode {
   const url = `/v1/training/jobs/${encodeURIComponent(id)}`;
   const job = useResource(url, (signal) => get<TrainingJob>(url, signal));
   const running = job.data !== undefined && !OVER.includes(job.data.status);
+  const [deleting, setDeleting] = useState(false);
+  const erase = async (): Promise<void> => {
+    try {
+      await remove(url);
+      go(path("train", "jobs"));
+    } catch (error) {
+      toast((error as ApiError).message);
+    }
+  };
   useEffect(() => {
     if (!running) return;
     const timer = setInterval(() => document.hidden || job.reload(), EVERY_MS);
@@ -44,12 +56,13 @@ export function JobView({ id }: { id: string }): ReactNode {
               <div>
                 <p className="small"><Link to={path("train", "jobs")}>Training</Link></p>
                 <h1 className="breaking">{found.name}</h1>
-                <p className="muted small"><Status status={found.status} />{` ${found.recipe}, step ${count(found.step)}, ${duration(found.seconds)}`}{found.version && <>{", made "}<Link to={path("train", "models", found.version)}>{found.version}</Link></>}</p>
+                <p className="muted small"><Status status={found.status} />{found.wish ? `, ${WISHES[found.wish] ?? found.wish}` : ""}{` ${found.recipe}, step ${count(found.step)}, ${duration(found.seconds)}`}{found.version && <>{", made "}<Link to={path("train", "models", found.version)}>{found.version}</Link></>}</p>
               </div>
               <span className="row">
-                {found.status === "running" && <Button icon="pause" onClick={() => void act("pause")}>Pause</Button>}
+                {found.status === "running" && <Button icon="pause" disabled={found.wish !== null} onClick={() => void act("pause")}>Pause</Button>}
                 {(found.status === "paused" || found.status === "failed") && <Button icon="play" onClick={() => void act("resume")}>Go on</Button>}
-                {running && <Button icon="stop" onClick={() => void act("cancel")}>Cancel</Button>}
+                {running && <Button icon="stop" disabled={found.wish === "cancel"} onClick={() => void act("cancel")}>Cancel</Button>}
+                {!running && <Button icon="trash" onClick={() => setDeleting(true)}>Delete</Button>}
                 <IconButton icon="refresh" label="Refresh" onClick={job.reload} disabled={job.loading} />
               </span>
             </header>
@@ -58,6 +71,11 @@ export function JobView({ id }: { id: string }): ReactNode {
             <Curves url={url} running={running} />
             <Samples url={url} step={found.step} />
             <Happened url={url} step={found.step} status={found.status} />
+            {deleting && (
+              <Dialog title="Delete the job" onClose={() => setDeleting(false)}>
+                <div className="stack"><p>{`Its rows, curves, samples and checkpoints are deleted. ${found.version ? `${found.version} stays.` : "It cannot go on."}`}</p><div className="row"><Button kind="primary" onClick={() => void erase()}>Delete</Button></div></div>
+              </Dialog>
+            )}
           </>
         )}
       </Loaded>
@@ -126,7 +144,7 @@ function Curves({ url, running }: { url: string; running: boolean }): ReactNode 
 }
 
 function Samples({ url, step }: { url: string; step: number }): ReactNode {
-  const found = useResource(`${url}/samples ${step}`, (signal) => get<List<Sample>>(`${url}/samples`, signal));
+  const found = useResource(`${url}/samples ${step}`, (signal) => get<List<Sample>>(`${url}/samples?ends=true&limit=1000`, signal));
   const samples = beforeAndAfter(found.data?.data ?? []);
   if (samples.length === 0) return null;
   return (

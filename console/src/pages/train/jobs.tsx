@@ -35,7 +35,7 @@ export function JobList(): ReactNode {
                     <tr key={each.id}>
                       <td><Link to={path("train", "jobs", each.id)}>{each.name}</Link><div className="muted small nowrap">{moment(each.created_at)}</div></td>
                       <td>{each.recipe}</td>
-                      <td><Status status={each.status} /></td>
+                      <td><Status status={each.status} />{each.error && <div className="muted small breaking">{each.error.message.slice(0, 160)}</div>}</td>
                       <td className="number">{count(each.step)}</td>
                       <td className="number">{each.data.rows === undefined ? "–" : count(each.data.rows)}</td>
                       <td className="number nowrap">{duration(each.seconds)}</td>

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 import typer
 
@@ -82,6 +83,42 @@ def figures(
         ("Characters saved", str(found["characters_saved"])),
     ]
     show.table(("FIGURE", "VALUE"), rows)
+
+
+@app.command()
+def personal(
+    context: typer.Context,
+    consent: Annotated[
+        bool | None,
+        typer.Option("--consent/--no-consent", help="May it learn from the person's mails? No deletes them"),
+    ] = None,
+    learn: Annotated[
+        list[Path] | None, typer.Option(help="A mail that was sent, as a text file; repeat for more")
+    ] = None,
+    forget: Annotated[bool, typer.Option("--forget", help="Delete the learned mails; the consent stays")] = False,
+    user: Annotated[str, typer.Option(help="A user of the application; default: the key's owner")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Show, give or withdraw a person's consent to own phrases, and learn from sent mails."""
+    server, path = Server.of(context), "/v1/compose/personal"
+    if consent is not None:
+        server.call("PUT", path, {"consent": consent, "user": user})
+    if forget:
+        server.call("DELETE", f"{path}?{urlencode({'user': user})}")
+    for file in learn or ():
+        server.call("POST", path, {"text": _text(file), "user": user})
+    found = server.call("GET", f"{path}?{urlencode({'user': user})}")
+    agreed = {True: "Own phrases are learned", False: "Own phrases are not learned", None: "Nothing was decided yet"}
+    show.done(f"{agreed[found['consent']]}; mails that were learned: {found['texts']}.", found, as_json)
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidRequest(
+            f"{file} cannot be read: {error}", remedy="Name a text file in UTF-8", param="learn"
+        ) from None
 
 
 @app.command("eval")

@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import quote
 
 import typer
 
@@ -159,8 +160,8 @@ def show_one(
     """Show a job, or the card of a version, of a server."""
     server = Server.of(context)
     if which.startswith("ftjob-"):
-        found = server.call("GET", f"/v1/training/jobs/{which}")
-        events = server.call("GET", f"/v1/training/jobs/{which}/events")["data"]
+        found = server.call("GET", _path("jobs", which))
+        events = server.call("GET", _path("jobs", which, "/events"))["data"]
         if as_json:
             show.as_json({**found, "events": events})
             return
@@ -168,32 +169,32 @@ def show_one(
         for each in events:
             print(show.printable(f"  {time.strftime('%H:%M:%S', time.localtime(each['at']))}  {each['message']}"))
         return
-    found = server.call("GET", f"/v1/training/versions/{which}")
+    found = server.call("GET", _path("versions", which))
     if as_json:
         show.as_json(found)
         return
-    with server.opened("GET", f"/v1/training/versions/{which}/card") as answer:
+    with server.opened("GET", _path("versions", which, "/card")) as answer:
         print(show.printable(answer.read().decode()), end="")
 
 
 @app.command("cancel")
 def cancel(context: typer.Context, job: JobId, as_json: AsJson = False) -> None:
     """Cancel a job of a server for good."""
-    found = Server.of(context).call("POST", f"/v1/training/jobs/{job}/cancel")
+    found = Server.of(context).call("POST", _path("jobs", job, "/cancel"))
     show.done(f"{job} stops.", found, as_json)
 
 
 @app.command("pause")
 def pause(context: typer.Context, job: JobId, as_json: AsJson = False) -> None:
     """Pause a job of a server after a checkpoint."""
-    found = Server.of(context).call("POST", f"/v1/training/jobs/{job}/pause")
+    found = Server.of(context).call("POST", _path("jobs", job, "/pause"))
     show.done(f"{job} pauses after a checkpoint.", found, as_json)
 
 
 @app.command("resume")
 def resume(context: typer.Context, job: JobId, as_json: AsJson = False) -> None:
     """Resume a job that was paused or has failed from its checkpoint."""
-    found = Server.of(context).call("POST", f"/v1/training/jobs/{job}/resume")
+    found = Server.of(context).call("POST", _path("jobs", job, "/resume"))
     show.done(f"{job} goes on.", found, as_json)
 
 
@@ -211,7 +212,7 @@ def list_versions(context: typer.Context, as_json: AsJson = False) -> None:
 @app.command("serve")
 def serve(context: typer.Context, version: Label, as_json: AsJson = False) -> None:
     """Convert a version, compare it with the trained weights, and serve it."""
-    with Server.of(context).opened("POST", f"/v1/training/versions/{version}/serve") as answer:
+    with Server.of(context).opened("POST", _path("versions", version, "/serve")) as answer:
         found = json.load(answer)
     show.done(f"{found['id']} answers as the model {found['served']}.", found, as_json)
 
@@ -219,8 +220,55 @@ def serve(context: typer.Context, version: Label, as_json: AsJson = False) -> No
 @app.command("withdraw")
 def withdraw(context: typer.Context, version: Label, as_json: AsJson = False) -> None:
     """Take a version out of service for good."""
-    found = Server.of(context).call("POST", f"/v1/training/versions/{version}/withdraw")
+    found = Server.of(context).call("POST", _path("versions", version, "/withdraw"))
     show.done(f"{found['id']} answers no more.", found, as_json)
+
+
+@app.command("delete")
+def delete(
+    context: typer.Context,
+    which: Annotated[str, typer.Argument(help="A job's id that is over, or a version: NAME@NUMBER")],
+    as_json: AsJson = False,
+) -> None:
+    """Delete a job that is over, or a version, of a server with its files."""
+    of = "jobs" if which.startswith("ftjob-") else "versions"
+    if of == "versions" and "@" not in which:
+        raise InvalidRequest(f"{which} names no single version", remedy="Write NAME@NUMBER", param="which")
+    found = Server.of(context).call("DELETE", _path(of, which))
+    show.done(f"{found['id']} is deleted.", found, as_json)
+
+
+@app.command("adopt")
+def adopt(
+    context: typer.Context,
+    folder: Annotated[Path, typer.Argument(help="Folder of a run, or as save_pretrained writes it", metavar="FOLDER")],
+    base: Annotated[str, typer.Option(help="The base that it was trained on; default: as its files say")] = "",
+    name: Annotated[str, typer.Option(help="The name of the new version")] = "",
+    data: Annotated[Path | None, typer.Option(help="Folder with its rows or their manifest.json")] = None,
+    recipe: Annotated[str, typer.Option(help="How it was trained; default: as its files say")] = "",
+    licence: Annotated[str, typer.Option(help="Its licence; default: that of its base")] = "",
+    figure: Annotated[list[str] | None, typer.Option(help="NAME=NUMBER, measured elsewhere; repeat for more")] = None,
+    tenant: Annotated[str, typer.Option(help="The tenant that it is for")] = "default",
+    as_json: AsJson = False,
+) -> None:
+    """Take the result of a training elsewhere into the versions of this home, with a card."""
+    import asyncio
+
+    from mainspring.core.settings import load
+    from mainspring.features.train import local_training
+    from mainspring.features.train.adopting import Adoption
+
+    figures = _options(figure or [])
+    if wrong := [
+        each for each, value in figures.items() if isinstance(value, bool) or not isinstance(value, int | float)
+    ]:
+        raise InvalidRequest(f"the figure {wrong[0]} is no number", remedy="Write NAME=NUMBER", param="figure")
+    progress = _Progress(quiet=as_json)
+    given = Adoption(folder, base, name, data, recipe, licence, figures)
+    settings = load(context.obj).settings
+    made = asyncio.run(local_training.adopt(settings, given, tenant, progress, whole_opener(context)))
+    progress.end()
+    _tell(made, as_json)
 
 
 class _Progress:
@@ -291,6 +339,10 @@ def _planned_here(context: typer.Context, recipe: str, options: dict[str, Any], 
 
     settings = load(context.obj).settings
     return asyncio.run(local_training.plan(settings, recipe, options, base, whole_opener(context)))
+
+
+def _path(of: str, which: str, what: str = "") -> str:
+    return f"/v1/training/{of}/{quote(which, safe='')}{what}"
 
 
 def _megabytes(count: int) -> str:

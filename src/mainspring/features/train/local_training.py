@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mainspring import stores
 from mainspring.command import WholeOpener
@@ -23,6 +23,9 @@ from mainspring.features.train.versions import keeping
 from mainspring.features.train.working import training
 from mainspring.stores.sql import rows
 from mainspring.training.ports import Order
+
+if TYPE_CHECKING:
+    from mainspring.features.train.adopting import Adoption
 
 Told = Callable[[str, int, dict[str, float], float], None]
 _LOOK_S = 0.3
@@ -40,17 +43,30 @@ async def train(settings: Settings, order: Order, data: Path | None, told: Told,
                 await service.resume(principal, job_id)
         else:
             job_id = (await service.order(principal, named)).id
-        async with training(service):
-            while (view := await service.training_job(principal.tenant, job_id)).state not in (*OVER, "paused"):
-                told(view.state, view.step, dict(view.figures), view.seconds)
-                await asyncio.sleep(_LOOK_S)
-        body = job_body(await service.jobs.of(principal.tenant, job_id), view)
-        if view.version:
-            # Nobody else can show it here.
-            row = await service.kept.find(principal.tenant, view.version)
-            seen = service.seen(row)
-            body |= {"measured": version_body(row, seen)["figures"], "card": str(seen.folder / keeping.CARD)}
-        return body
+        return await _over(service, principal.tenant, job_id, told)
+
+
+async def adopt(settings: Settings, given: Adoption, tenant: str, told: Told, whole: WholeOpener) -> dict[str, Any]:
+    """The job that took a result over, when it is over. Raises what ``adopting.adopt`` raises."""
+    from mainspring.features.train import adopting
+
+    async with _service(settings, Order(""), whole) as (service, local):
+        job_id = await adopting.adopt(service, replace(local, tenant=tenant), given)
+        return await _over(service, tenant, job_id, told)
+
+
+async def _over(service: Training, tenant: str, job_id: str, told: Told) -> dict[str, Any]:
+    async with training(service):
+        while (view := await service.training_job(tenant, job_id)).state not in (*OVER, "paused"):
+            told(view.state, view.step, dict(view.figures), view.seconds)
+            await asyncio.sleep(_LOOK_S)
+    body = job_body(await service.jobs.of(tenant, job_id), view)
+    if view.version:
+        # Nobody else can show it here.
+        row = await service.kept.find(tenant, view.version)
+        seen = service.seen(row)
+        body |= {"measured": version_body(row, seen)["figures"], "card": str(seen.folder / keeping.CARD)}
+    return body
 
 
 async def plan(

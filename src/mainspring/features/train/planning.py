@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from mainspring.core.errors import InvalidRequest, Unsupported
+from mainspring.core.errors import Unsupported
 from mainspring.core.types import Principal
 from mainspring.features.train.jobs import bounds
 from mainspring.features.train.service import Training
@@ -17,14 +17,12 @@ from mainspring.training.chat import memory as of_chat
 from mainspring.training.chat.options import TuneOptions
 from mainspring.training.own import words
 from mainspring.training.own.models.config import shape_of
-from mainspring.training.own.models.shape import Kind, Shape
-from mainspring.training.own.options import Objective, PretrainWithOptions, StepOptions
+from mainspring.training.own.models.shape import Shape
+from mainspring.training.own.options import PretrainWithOptions, StepOptions
 from mainspring.training.parallel.layout import Layout
 from mainspring.training.parallel.memory import MemoryPlan, of_process
 from mainspring.training.recipe import Recipe, RecipeOptions
 from mainspring.training.run import options_of
-
-_KINDS: Mapping[Objective, Kind] = {"causal": "decoder", "masked": "encoder", "span": "encoder-decoder"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +73,10 @@ def planned(recipe: Recipe, options: RecipeOptions, folder: Path | None) -> RunP
         each, notes = of_chat.planned(sizes, options), tuple(of_chat.notes(options))
         return RunPlan(sizes.parameters, of_chat.trained(sizes, options), each, planned=False, notes=notes)
     if isinstance(options, PretrainWithOptions):
-        return _own(_shape(options, folder), options, options.layout)
+        vocabulary = int(getattr(options, "vocabulary", 0))
+        if folder is not None:
+            vocabulary = words.load(folder / "tokenizer.json").get_vocab_size()
+        return _own(options.shape(vocabulary), options, options.layout)
     if isinstance(options, StepOptions) and folder is not None:
         return _own(shape_of(folder), options, Layout())
     raise Unsupported(
@@ -85,31 +86,8 @@ def planned(recipe: Recipe, options: RecipeOptions, folder: Path | None) -> RunP
     )
 
 
-def _shape(options: PretrainWithOptions, folder: Path | None) -> Shape:
-    vocabulary = int(getattr(options, "vocabulary", 0))
-    if folder is not None:
-        vocabulary = words.load(folder / "tokenizer.json").get_vocab_size()
-    return Shape(
-        _KINDS[options.objective],
-        vocabulary=vocabulary,
-        width=options.width,
-        layers=options.layers,
-        heads=options.heads,
-        kv_heads=options.kv_heads,
-        length=options.length,
-        positions=options.positions,
-        dropout=options.dropout,
-    )
-
-
 def _own(shape: Shape, options: StepOptions, layout: Layout) -> RunPlan:
-    share, left = divmod(options.batch, layout.data)
-    if left:
-        raise InvalidRequest(
-            f"a batch of {options.batch} rows cannot be shared by {layout.data} processes",
-            remedy="Choose a multiple",
-            param="options.batch",
-        )
+    share = options.batch // layout.data
     notes = ["a run with held-out rows keeps its best weights besides, and libraries allocate memory of their own"]
     stacked = shape.kind == "encoder-decoder"
     if stacked:

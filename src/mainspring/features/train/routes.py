@@ -14,10 +14,11 @@ from mainspring.core.errors import InvalidRequest
 from mainspring.core.types import Context, Principal
 from mainspring.features.train import planning
 from mainspring.features.train.data.uploads import folder_of
+from mainspring.features.train.jobs import fields
 from mainspring.features.train.jobs.running import tail
 from mainspring.features.train.jobs.store import ORDERS
 from mainspring.features.train.service import Training
-from mainspring.features.train.shapes import details, event_body, job_body, recipe_body, version_body
+from mainspring.features.train.shapes import both_ends, details, event_body, job_body, recipe_body, version_body
 from mainspring.http.access import Access, acting, check_lasting
 from mainspring.http.bodies import Body, Free, Metadata, Name
 from mainspring.http.idempotency import Idempotency, IdempotencyKey, makes
@@ -126,15 +127,16 @@ def router(service: Training, files: Files, access: Access, idempotency: Idempot
 
         async def work() -> HttpResponse:
             principal, named = context.principal, body.files()
-            async with service.turn(principal.tenant):
-                if not named:
-                    view = await service.order(principal, body.order(), metadata=body.metadata)
-                else:
-                    room = service.places.root / "drafts"
-                    async with folder_of(files, principal, named, room, service.settings) as folder:
-                        origin = {"source": "files", "files": named}
-                        order = body.order(folder=folder)
-                        view = await service.order(principal, order, metadata=body.metadata, origin=origin)
+            with fields.named(fields.UPLOADED if named else fields.EXPORTED):
+                async with service.turn(principal.tenant):
+                    if not named:
+                        view = await service.order(principal, body.order(), metadata=body.metadata)
+                    else:
+                        room = service.places.root / "drafts"
+                        async with folder_of(files, principal, named, room, service.settings) as folder:
+                            origin = {"source": "files", "files": named}
+                            order = body.order(folder=folder)
+                            view = await service.order(principal, order, metadata=body.metadata, origin=origin)
             return json_response(await _job(service, principal, view.id), status=201)
 
         async def shown(order: str) -> HttpResponse:
@@ -202,11 +204,15 @@ def _watching(routes: APIRouter, service: Training, trains: Any) -> None:
 
     @routes.get("/jobs/{job_id}/samples")
     async def get_samples(
-        job_id: str, context: trains, limit: Annotated[int, Query(ge=1, le=1_000)] = 200
+        job_id: str,
+        context: trains,
+        limit: Annotated[int, Query(ge=1, le=1_000)] = 200,
+        ends: Annotated[bool, Query(description="only the first and the last sample of each prompt")] = False,
     ) -> HttpResponse:
-        """Sample outputs of the model before, during and after training."""
+        """Sample outputs of the model before, during and after training; of more than `limit` the latest."""
         row = await service.jobs.get(context.principal, job_id)
         found = await asyncio.to_thread(service.folder(row).samples)
+        found = both_ends(found) if ends else found
         return json_response({"object": "list", "data": found[-limit:], "has_more": len(found) > limit})
 
     @routes.get("/jobs/{job_id}/log")

@@ -123,7 +123,7 @@ class Training:
             private_files.folder(self.places.root / "jobs")
             values = {
                 "recipe": recipe.name,
-                "name": orders.name_of(order, recipe),
+                "name": orders.name_of(order),
                 "base": order.base,
                 "asked": rows.dump(orders.plain(order)),
                 "data": rows.dump(dict(placed.manifest)),

@@ -70,6 +70,16 @@ def event_body(row: Row) -> dict[str, Any]:
     }
 
 
+def both_ends(samples: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The first and the last sample of each prompt, in the order of their steps."""
+    first: dict[str, dict[str, Any]] = {}
+    last: dict[str, dict[str, Any]] = {}
+    for each in samples:
+        first.setdefault(each["prompt"], each)
+        last[each["prompt"]] = each
+    return [each for each in samples if each is first[each["prompt"]] or each is last[each["prompt"]]]
+
+
 def version_body(row: Row, version: Version) -> dict[str, Any]:
     """A ``training.version`` object."""
     made = version.made

@@ -45,6 +45,12 @@ LANGUAGES = ("en", "es", "fr", "ko")
 """Those that are told apart where no translator says which it knows."""
 
 
+_NOTHING = (
+    "There is no translator: `mainspring translate convert OWNER/NAME --pair en-fr` brings a public one, the recipe "
+    "translate trains one, and a chat model translates if `model` or translate.chat names it"
+)
+
+
 class TranslationOptions(Closed):
     """The options of a request to the model ``translate``. ``model`` names a translator or a chat model."""
 
@@ -105,6 +111,19 @@ class TranslationAssistant:
         known = languages(await self.visible(principal)) or LANGUAGES
         return await self._aside(lambda: detect(text, known))
 
+    async def check_there(self, principal: Principal, model: str) -> None:
+        """Raises ``InvalidRequest`` where no model is named and nothing translates without being named: nobody should
+        name a language first, or install what tells languages apart, to learn that."""
+        if not model and not await self.visible(principal):
+            raise InvalidRequest("nothing translates here", remedy=self._remedy(), param="model")
+
+    def _remedy(self) -> str:
+        """What to do where nothing translates."""
+        chat = self._settings.chat
+        if chat and chat not in self._chat:
+            return f"translate.chat names {chat}, which is not served: add it to models.chat, or correct the name"
+        return _NOTHING
+
     def told(self, guesses: Sequence[Guess]) -> str:
         """The language, if it is certain enough; otherwise empty."""
         sure = guesses and guesses[0].probability >= self._settings.least_probability
@@ -126,8 +145,10 @@ class TranslationAssistant:
         refuse_drawing(request, NAME)
         wanted = TranslationOptions.of(request.options)
         text = request.messages[-1].content
-        self.check_length(len(text))
+        self.check_length(len(text), "messages")
         self._check(wanted)
+        if not wanted.source:
+            await self.check_there(context.principal, wanted.model or preferred)
         source = wanted.source or self.told(await self.guesses(text, context.principal))
         if not source:
             raise InvalidRequest(
@@ -142,12 +163,12 @@ class TranslationAssistant:
         head = Head(model, headers={REPORT: _report(report, source)})
         return with_unread(request, Response(head, replay([Text(made), report.usage, Finish("stop")])))
 
-    def check_length(self, characters: int) -> None:
-        """Raises ``InvalidRequest``: so many are not translated at once."""
+    def check_length(self, characters: int, param: str = "text") -> None:
+        """Raises ``InvalidRequest`` about the field ``param``: so many are not translated at once."""
         if characters > self._settings.max_characters:
             raise InvalidRequest(
                 f"the text has {characters} characters, but at most {self._settings.max_characters} may be sent",
-                remedy="Send its parts, or raise translate.max_characters", param="text",
+                remedy="Send its parts, or raise translate.max_characters", param=param,
             )  # fmt: skip
 
     def _check(self, wanted: TranslationOptions) -> None:
@@ -172,13 +193,10 @@ class TranslationAssistant:
             return ByChat(self._chat[chat], chat, context), chat
         visible = await self.visible(context.principal)
         pairs = sorted({pair for card in visible.values() for pair in card.pairs})
-        known = f"Known pairs: {', '.join(pairs)}" if pairs else (
-            "There is no translator: `mainspring train` with the recipe translate makes one, and "
-            "`mainspring translate convert` brings one"
-        )  # fmt: skip
+        known = f"Known pairs: {', '.join(pairs)}. To use a chat model, name it as `model`" if pairs else self._remedy()
         raise InvalidRequest(
             f"nothing translates {name(source)} to {name(wanted.target)} ({source}-{wanted.target})",
-            remedy=f"{known}. To use a chat model, name it as `model`", param="target",
+            remedy=known, param="target",
         )  # fmt: skip
 
 

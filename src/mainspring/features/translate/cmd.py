@@ -10,24 +10,26 @@ from typing import Annotated, Any
 from urllib.parse import urlencode
 
 import typer
-from typer.core import TyperGroup
 
 from mainspring.command import START, Command
 from mainspring.core.errors import InvalidRequest, MissingExtra, ModelError
 from mainspring.terminal import show
+from mainspring.terminal.named_commands import Group
 from mainspring.terminal.remote import Server
 
 _HUB = re.compile(r"[\w.-]+/[\w.-]+")
 _PAIR = re.compile(r"[a-z]{2,3}-[a-z]{2,3}")
 
 
-class _TextFirst(TyperGroup):
+class _TextFirst(Group):
     """What is no command is the text of ``text``: `mainspring translate "Good morning" --to fr`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if args and not args[0].startswith("-") and args[0] not in self.commands:
+        first = next((each for each in args if not each.startswith("-")), None)
+        if first is not None and first not in self.commands:
             args = ["text", *args]
-        return super().parse_args(ctx, args)
+        found: list[str] = super().parse_args(ctx, args)
+        return found
 
 
 app = typer.Typer(cls=_TextFirst, help="Translate texts and files, and create translators.", no_args_is_help=True)
@@ -87,7 +89,10 @@ def languages(context: typer.Context, as_json: AsJson = False) -> None:
     if as_json:
         show.as_json(found)
     elif not found:
-        print("No translators: the recipe `translate` makes one.")
+        print(
+            "There is no translator: `mainspring translate convert` brings a public one, `mainspring train translate` "
+            "trains one, and the setting translate.chat names a chat model."
+        )
     else:
         show.table(("TRANSLATOR", "FAMILY", "PAIRS"), [(e["id"], e["family"], ", ".join(e["pairs"])) for e in found])
 

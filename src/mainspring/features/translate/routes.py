@@ -60,9 +60,13 @@ class TranslateBody(Body):
         """Characters of all texts to translate."""
         return len(self.text or "") + len(self.document or "") + sum(map(len, self.texts or ()))
 
+    def given(self) -> list[str]:
+        """The fields with what is to be translated."""
+        return [each for each in ("text", "texts", "document") if getattr(self, each) is not None]
+
     def asked(self) -> tuple[str, str]:
         """The text as one, and its format. Raises ``InvalidRequest``."""
-        given = [each for each in ("text", "texts", "document") if getattr(self, each) is not None]
+        given = self.given()
         if len(given) != 1:
             raise InvalidRequest(
                 "send exactly one of text, texts and document", param=given[1] if len(given) > 1 else "text"
@@ -108,12 +112,12 @@ def router(
         """Translate texts or a document. If the source language is uncertain, `needs_source` is true, and `detected`
         lists the candidates: ask the user, and send `source`."""
         check()
-        assistant.check_length(body.length())
+        assistant.check_length(body.length(), *body.given()[:1])
         text, kind = body.asked()
         began = time.perf_counter()
-        guesses: list[Guess] = []
-        source = body.source or ""
+        source, guesses = body.source or "", list[Guess]()
         if not source and text.strip():
+            await assistant.check_there(context.principal, body.model)
             guesses = await assistant.guesses(" ".join(body.texts) if body.texts else text, context.principal)
             source = assistant.told(guesses)
             if not source:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from mainspring.core.errors import InvalidRequest
+from mainspring.training.own.models.shape import Kind, Shape
 from mainspring.training.own.words import Algorithm
 from mainspring.training.parallel.layout import Layout, Shard
 from mainspring.training.recipe import RecipeOptions
 
 Objective = Literal["causal", "masked", "span"]
+KINDS: Mapping[Objective, Kind] = {"causal": "decoder", "masked": "encoder", "span": "encoder-decoder"}
+"""The model that learns each objective."""
 
 
 class TokenizerOptions(RecipeOptions):
@@ -96,6 +101,32 @@ class PretrainWithOptions(SizeOptions, StepOptions, LayoutOptions):
     apart: bool = Field(False, description="tokens do not attend to other texts of their window (only causal)")
     prompts: list[str] = Field(default_factory=list, max_length=10, description="beginning of the samples")
     sample_tokens: int = Field(40, ge=1, le=1_000, description="maximum tokens of a sample")
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        """Raises ``InvalidRequest`` for what would end the run at its first step."""
+        self.layout.check(self.shape(1))
+        if self.batch % self.data:
+            raise InvalidRequest(
+                f"a batch of {self.batch} rows cannot be shared by {self.data} processes",
+                remedy="Choose a multiple",
+                param="batch",
+            )
+        return self
+
+    def shape(self, vocabulary: int) -> Shape:
+        """The model that is trained, with a tokenizer of so many tokens. Raises ``InvalidRequest`` naming a size."""
+        return Shape(
+            KINDS[self.objective],
+            vocabulary=vocabulary,
+            width=self.width,
+            layers=self.layers,
+            heads=self.heads,
+            kv_heads=self.kv_heads,
+            length=self.length,
+            positions=self.positions,
+            dropout=self.dropout,
+        )
 
 
 class PretrainOptions(PretrainWithOptions):

@@ -13,13 +13,11 @@ from mainspring.core.errors import InvalidRequest
 from mainspring.training.own import corpus as corpora
 from mainspring.training.own import tokenizing, words
 from mainspring.training.own.models import model_files
-from mainspring.training.own.models.shape import Kind, Shape
-from mainspring.training.own.options import Objective, PretrainOptions, PretrainWithOptions
+from mainspring.training.own.options import PretrainOptions, PretrainWithOptions
 from mainspring.training.own.texts import ROLES, RowEncoder, texts
 from mainspring.training.own.training import TextStage, by_frequency, told
 from mainspring.training.recipe import Made, Work
 
-_KINDS: dict[Objective, Kind] = {"causal": "decoder", "masked": "encoder", "span": "encoder-decoder"}
 _SPAN = 20
 """One sentinel for so many tokens: 15 % of them, in spans of three."""
 
@@ -38,17 +36,7 @@ def run(work: Work) -> Made:
         )
     texts_read = corpora.read(work, encoder, options.most_tokens)
     torch.manual_seed(work.seed)
-    shape = Shape(
-        _KINDS[options.objective],
-        vocabulary=vocabulary.size,
-        width=options.width,
-        layers=options.layers,
-        heads=options.heads,
-        kv_heads=options.kv_heads,
-        length=options.length,
-        positions=options.positions,
-        dropout=options.dropout,
-    )
+    shape = options.shape(vocabulary.size)
     model = model_files.build(shape)
     stage = TextStage(work, model, encoder, vocabulary, options.objective, options.apart, own=False)
     untrained = stage.figures(texts_read.test)[0] if texts_read.test.ids else {}

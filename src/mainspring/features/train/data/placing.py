@@ -57,7 +57,6 @@ def copy(source: Path, target: Path, bounds: TrainSettings) -> None:
 def place(data: Path, recipe: Recipe, bounds: TrainSettings, seed: int, told: Mapping[str, Any]) -> Placed:
     """Check the rows in ``data``, divide them if they come as one side, and write the manifest, which begins with what
     is ``told``. Raises ``InvalidRequest`` naming file and line, ``TooLarge``."""
-    before = read_json(data / MANIFEST) or {}
     counts: dict[Side, int] = {side: _checked(data / f"{side}.jsonl", recipe, bounds) for side in SIDES}
     if not counts["train"]:
         raise InvalidRequest("train.jsonl has no rows", param="train")
@@ -66,18 +65,23 @@ def place(data: Path, recipe: Recipe, bounds: TrainSettings, seed: int, told: Ma
     split = "as given"
     if not counts["validation"]:
         split = divided(data, seed, test=not counts["test"])
+    placed = described(data, {**told, "kinds": list(recipe.reads), "split": split})
+    write_json(data / MANIFEST, placed.manifest)
+    return placed
+
+
+def described(data: Path, told: Mapping[str, Any]) -> Placed:
+    """The sides in ``data``, with what its manifest says that rows do not tell, and what they are made of."""
+    before = read_json(data / MANIFEST) or {}
     there = [side for side in SIDES if (data / f"{side}.jsonl").exists()]
     sides = {str(side): _described(data / f"{side}.jsonl") for side in there}
     manifest: dict[str, Any] = {
         **told,
-        "kinds": list(recipe.reads),
-        "split": split,
         "sides": sides,
         "rows": sum(each["rows"] for each in sides.values()),
         "sha256": hashlib.sha256(json.dumps(sides, sort_keys=True).encode()).hexdigest(),
     }
     manifest |= {name: before[name] for name in _TAKEN_OVER if name in before}
-    write_json(data / MANIFEST, manifest)
     return Placed(manifest, dict(_sources(data)))
 
 

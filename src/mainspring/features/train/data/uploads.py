@@ -12,6 +12,7 @@ from pathlib import Path
 from mainspring.core import private_files
 from mainspring.core.errors import InvalidRequest, TooLarge
 from mainspring.core.types import Principal
+from mainspring.features.train.jobs.fields import about
 from mainspring.features.train.settings import TrainSettings
 from mainspring.stores.documents.files import Files
 
@@ -23,13 +24,14 @@ async def folder_of(
     files: Files, principal: Principal, named: Mapping[str, str], room: Path, bounds: TrainSettings
 ) -> AsyncIterator[Path]:
     """A folder below ``room`` with ``SIDE.jsonl`` of each side that ``named`` gives a file, while the block lasts.
-    Raises ``NotFound``, ``InvalidRequest`` for a file of another purpose, ``TooLarge``."""
+    Raises ``NotFound``, ``InvalidRequest`` for a file of another purpose, ``TooLarge``, each about its side."""
     await asyncio.to_thread(private_files.folder, room)
     made = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="upload-", dir=room))
     left = bounds.bytes
     try:
         for side, file_id in named.items():
-            info = await files.get(principal.tenant, file_id, groups=principal.groups)
+            with about(side):
+                info = await files.get(principal.tenant, file_id, groups=principal.groups)
             if info.purpose != PURPOSE:
                 raise InvalidRequest(
                     f"{file_id} was uploaded for {info.purpose}", remedy=f"Upload it for {PURPOSE}", param=side

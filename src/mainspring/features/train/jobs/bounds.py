@@ -7,6 +7,8 @@ from mainspring.engines.catalogue.larger_model import memory_bytes
 from mainspring.features.train.settings import TrainSettings
 from mainspring.training.recipe import RecipeOptions
 
+_SHARING = ("data", "tensor", "pipeline")
+
 
 def check(options: RecipeOptions, settings: TrainSettings) -> None:
     """Raises ``InvalidRequest`` for more processes or weights than a run may have."""
@@ -14,7 +16,7 @@ def check(options: RecipeOptions, settings: TrainSettings) -> None:
         raise InvalidRequest(
             f"the run asks for {options.processes} processes, but may have at most {settings.processes}",
             remedy="Ask for fewer, or have the operator raise train.processes",
-            param="options.data",
+            param=f"options.{max(_SHARING, key=lambda each: getattr(options, each, 1))}",
         )
     if options.parameters > settings.parameters:
         raise InvalidRequest(

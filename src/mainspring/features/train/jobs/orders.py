@@ -10,7 +10,6 @@ from typing import Any
 from mainspring.core.errors import InvalidRequest
 from mainspring.stores.sql import rows
 from mainspring.training.ports import Order
-from mainspring.training.recipe import Recipe
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _OTHER = re.compile(r"[^a-z0-9._-]+")
@@ -51,12 +50,12 @@ def check(order: Order) -> None:
             raise InvalidRequest(f"{name} must be more than 0", param=name)
 
 
-def name_of(order: Order, recipe: Recipe) -> str:
+def name_of(order: Order) -> str:
     """The name of the versions that the order makes."""
     if order.suffix:
         return order.suffix
     base = order.base.partition("@")[0]
-    made = _OTHER.sub("-", f"{base}-{recipe.name}" if base else recipe.name).strip("-.")
+    made = _OTHER.sub("-", f"{base}-{order.recipe}" if base else order.recipe).strip("-.")
     return made[-64:].lstrip("-._")
 
 

@@ -29,6 +29,7 @@ from mainspring.core.errors import (
 )
 from mainspring.core.path import collect
 from mainspring.core.types import ChatRequest, Context, Message, Principal, Priority, PromptUse, Sampling, TraceParent
+from mainspring.features.train.jobs.fields import about
 from mainspring.serving import Path
 from mainspring.training.asking import AT_ONCE, MOST_BYTES
 from mainspring.training.folder import Folder, read_json, write_json
@@ -60,8 +61,10 @@ async def check(path: Path | None, principal: Principal, options: RecipeOptions)
         raise Forbidden(
             "this recipe asks models, and the key may not", remedy="Order it with a key of the scopes train and chat"
         )
-    for each in sorted(names(options)):
-        await path.registry.find(each, principal)
+    for each in options.asked:
+        if getattr(options, each):
+            with about(f"options.{each}"):
+                await path.registry.find(str(getattr(options, each)), principal)
 
 
 def count(folder: Folder) -> int:

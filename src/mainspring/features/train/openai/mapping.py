@@ -41,6 +41,15 @@ def options_of(recipe: Recipe, given: Mapping[str, Any], param: str) -> dict[str
     return made
 
 
+def fields_of(recipe: Recipe, param: str) -> dict[str, str]:
+    """OpenAI's fields by what the service calls them."""
+    grader = "method.reinforcement.grader"
+    found = {"base": "model", "recipe": "method.type", **dict.fromkeys(("options.rewards", "options.right"), grader)}
+    for name in _NAMES:
+        found |= {f"options.{each}": f"{param}.{name}" for each in _NAMES[name] if each in recipe.options.model_fields}
+    return found
+
+
 _SAMPLE = re.compile(r"\{\{\s*sample\.output_text\s*\}\}")
 _ITEM = re.compile(r"\{\{\s*item\.(\w[\w-]{0,63})\s*\}\}")
 

@@ -14,9 +14,11 @@ from starlette.responses import Response as HttpResponse
 from mainspring.core.errors import InvalidRequest, NotFound, Unsupported
 from mainspring.core.types import Context, Principal
 from mainspring.features.train.data.uploads import folder_of
+from mainspring.features.train.jobs.fields import UPLOADED
+from mainspring.features.train.jobs.fields import named as fields_named
 from mainspring.features.train.jobs.orders import NAME
 from mainspring.features.train.jobs.store import ORDERS
-from mainspring.features.train.openai.mapping import METHODS, options_of, scorer_of
+from mainspring.features.train.openai.mapping import METHODS, fields_of, options_of, scorer_of
 from mainspring.features.train.openai.shapes import checkpoints_of, events, job_body
 from mainspring.features.train.service import Training
 from mainspring.http.access import Access, check_lasting
@@ -30,6 +32,7 @@ from mainspring.stores.documents.files import Files
 from mainspring.stores.sql.pages import Slice
 from mainspring.training import recipes
 from mainspring.training.ports import Order
+from mainspring.training.recipe import Recipe
 
 PREFIX = "/v1/fine_tuning/jobs"
 FileId = Annotated[str, Field(min_length=1, max_length=128)]
@@ -117,6 +120,14 @@ class JobBody(Body):
         given = {} if self.hyperparameters is None else self.hyperparameters.model_dump(exclude_none=True)
         return {"type": "supervised", "supervised": {"hyperparameters": given}}
 
+    def place(self, kind: str) -> str:
+        """The field with the hyperparameters."""
+        return f"method.{kind}.hyperparameters" if self.method is not None else "hyperparameters"
+
+    def fields(self, recipe: Recipe, kind: str) -> dict[str, str]:
+        """The fields of this body by what the service calls them."""
+        return {**UPLOADED, **fields_of(recipe, self.place(kind))}
+
     def order(self, method: dict[str, Any], **more: Any) -> Order:
         """Raises ``Unsupported``, ``InvalidRequest``."""
         kind = method["type"]
@@ -125,8 +136,7 @@ class JobBody(Body):
         except NotFound:
             raise Unsupported(f"no recipe supports the method {kind}", param="method.type") from None
         part = method.get(kind, {})
-        where = f"method.{kind}.hyperparameters" if self.method is not None else "hyperparameters"
-        options = options_of(recipe, part.get("hyperparameters", {}), where)
+        options = options_of(recipe, part.get("hyperparameters", {}), self.place(kind))
         if kind == "reinforcement":
             if "grader" not in part:
                 raise InvalidRequest("the method reinforcement needs a grader", param="method.reinforcement.grader")
@@ -155,18 +165,19 @@ def router(service: Training, files: Files, access: Access, idempotency: Idempot
 
         async def work() -> HttpResponse:
             principal, method = context.principal, body.told()
-            body.order(method)
+            recipe = recipes.find(body.order(method).recipe)
             named = {"train": body.training_file}
             if body.validation_file is not None:
                 named["validation"] = body.validation_file
             room = service.places.root / "drafts"
-            async with (
-                service.turn(principal.tenant),
-                folder_of(files, principal, named, room, service.settings) as folder,
-            ):
-                origin = {"source": "files", "files": named, "method": method}
-                order = body.order(method, folder=folder)
-                view = await service.order(principal, order, metadata=body.metadata, origin=origin)
+            with fields_named(body.fields(recipe, method["type"])):
+                async with (
+                    service.turn(principal.tenant),
+                    folder_of(files, principal, named, room, service.settings) as folder,
+                ):
+                    origin = {"source": "files", "files": named, "method": method}
+                    order = body.order(method, folder=folder)
+                    view = await service.order(principal, order, metadata=body.metadata, origin=origin)
             return json_response(await _job(service, principal, view.id))
 
         async def shown(order: str) -> HttpResponse:

@@ -8,19 +8,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mainspring.core.errors import InvalidRequest, MainspringError
+from mainspring.core.errors import InvalidRequest, MainspringError, NotFound
 from mainspring.core.settings import Settings
 from mainspring.core.types import Principal
 from mainspring.engines.catalogue.entries import Catalogue
 from mainspring.engines.catalogue.pull import Puller
 from mainspring.features.train.jobs import orders
+from mainspring.features.train.jobs.fields import about
 from mainspring.features.train.versions.keeping import Places
 from mainspring.features.train.versions.store import VersionStore
 from mainspring.stores.sql import rows
+from mainspring.stores.sql.pages import Page
 from mainspring.training.recipe import Recipe
 
 _KINDS: Mapping[str, str] = {"adapter": "chat"}
 """What a version is to recipes that start from it, where that is not what it makes."""
+_LOOKED_AT, _TOLD = 50, 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +54,38 @@ class Bases:
         if not name:
             kinds = " or ".join(recipe.bases)
             raise InvalidRequest(
-                f"the recipe {recipe.name} starts from a model of the kind {kinds}", remedy="Name it", param="base"
+                f"the recipe {recipe.name} starts from a model of the kind {kinds}",
+                remedy=f"Name it. {await self.choice(principal, recipe.bases)}",
+                param="base",
             )
         return await self.of(principal, name, recipe.bases, "base")
 
     async def of(self, principal: Principal, name: str, kinds: Sequence[str], param: str) -> Base:
         """A version that the principal sees, or a pulled model of the catalogue: none that was trained, for these are
         those of all tenants. Raises ``InvalidRequest`` for one of no such kind, ``UnknownModel``, ``ModelNotPulled``,
-        ``NotFound``."""
+        ``NotFound``, all of them about ``param``."""
+        with about(param):
+            try:
+                return await self._of(principal, name, kinds, param)
+            except NotFound as error:
+                choice = await self.choice(principal, kinds)
+                raise type(error)(error.message, remedy=f"{error.remedy.rstrip('.')}. {choice}") from None
+
+    async def choice(self, principal: Principal, kinds: Sequence[str]) -> str:
+        """What there is of these kinds, as a sentence."""
+        pulled = await asyncio.to_thread(lambda: Puller(self._settings, self._catalogue()).list())
+        found = [each.entry.name for each in pulled if each.entry.kind in kinds]
+        newest = await self._versions.page(principal.tenant, Page(_LOOKED_AT), principal.groups)
+        found += [f"{row.name}@{row.number}" for row in newest.rows if _KINDS.get(row.makes, row.makes) in kinds]
+        kind = " or ".join(kinds)
+        if not found:
+            return (
+                f"There is none of the kind {kind} yet: `mainspring models pull NAME` or a run of training brings one"
+            )
+        more = ", ..." if len(found) > _TOLD else ""
+        return f"Of the kind {kind} there are: {', '.join(found[:_TOLD])}{more}"
+
+    async def _of(self, principal: Principal, name: str, kinds: Sequence[str], param: str) -> Base:
         if orders.usable(name):
             row = await self._versions.find(principal.tenant, name, principal.groups)
             found, groups = _KINDS.get(row.makes, row.makes), frozenset(rows.load(row.groups))
@@ -71,7 +98,11 @@ class Bases:
             pulled = await asyncio.to_thread(puller.local, name)
             found, groups, folder = pulled.entry.kind, frozenset[str](), pulled.directory
         if found not in kinds:
-            raise InvalidRequest(f"{name} is of the kind {found}, and not {' or '.join(kinds)}", param=param)
+            raise InvalidRequest(
+                f"{name} is of the kind {found}, and not {' or '.join(kinds)}",
+                remedy=await self.choice(principal, kinds),
+                param=param,
+            )
         return Base(folder, groups)
 
     def _pulled(self, served: str, label: str, param: str) -> Path:

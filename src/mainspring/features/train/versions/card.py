@@ -9,6 +9,8 @@ from typing import Any
 
 from mainspring.training.ports import Version
 
+ADOPTED, ELSEWHERE = "adopted", "elsewhere"
+"""The source of the data of what was trained elsewhere, and the recipe of what tells none."""
 _MOST_SAMPLES, _MOST_TEXT = 3, 400
 _STALE, _WRITES = "**Stale:**", "## What it writes"
 _USES: Mapping[str, str] = {
@@ -45,8 +47,10 @@ def text(
     if version.stale:
         parts += [f"{_STALE} {version.stale}", ""]
     when = time.strftime("%Y-%m-%d", time.gmtime(version.created_at))
-    parts += [f"Made on {when} by the recipe `{version.recipe}` in the job `{version.job_id}`.{trained}", ""]
-    parts += ["## How good it is", "", *_figures(version)]
+    parts += [_origin(version, data, when) + trained, ""]
+    if made.entry.get("license"):
+        parts += [f"Licence: {_line(str(made.entry['license']))}", ""]
+    parts += ["## How good it is", "", *_figures(version, told=bool(data.get("told")))]
     parts += ["## What it was made of", "", *_data(version, data), "## How it was made", ""]
     options = json.dumps(asked.get("options", {}), ensure_ascii=False, sort_keys=True)
     parts += [f"- Seed: {asked.get('seed', 0)}", f"- Options: `{options}`"]
@@ -72,7 +76,14 @@ def redacted(text: str, stale: str) -> str:
     return "\n".join(kept).rstrip() + "\n"
 
 
-def _figures(version: Version) -> list[str]:
+def _origin(version: Version, data: Mapping[str, Any], when: str) -> str:
+    if data.get("source") != ADOPTED:
+        return f"Made on {when} by the recipe `{version.recipe}` in the job `{version.job_id}`."
+    how = "." if version.recipe == ELSEWHERE else f" by the recipe `{version.recipe}`."
+    return f"Trained elsewhere{how} Adopted on {when} from `{_line(str(data.get('from', '')))}` as `{version.job_id}`."
+
+
+def _figures(version: Version, *, told: bool) -> list[str]:
     made = version.made
     if not made.figures:
         return ["Nothing was measured: there were no rows for it.", ""]
@@ -82,7 +93,8 @@ def _figures(version: Version) -> list[str]:
         low, high = made.intervals.get(name, (None, None))
         interval = f"{low:.4g} to {high:.4g}" if low is not None and high is not None else ""
         rows.append(f"| {_line(name)} | {before} | {value:.4g} | {interval} | {made.counted.get(name, '')} |")
-    return [*rows, "", "Measured on the side `test` of the data, on which nothing was chosen.", ""]
+    measured = "Measured on the side `test` of the data, on which nothing was chosen."
+    return [*rows, "", "As it was told when it was adopted; nothing was measured here." if told else measured, ""]
 
 
 def _data(version: Version, data: Mapping[str, Any]) -> list[str]:
@@ -91,7 +103,10 @@ def _data(version: Version, data: Mapping[str, Any]) -> list[str]:
         rows.append(f"- Export of the lake: `{version.export}`")
     for side, told in data.get("sides", {}).items():
         rows.append(f"- {side}: {told['rows']} rows, sha256 `{told['sha256']}`")
-    rows.append(f"- Division: {_line(str(data.get('split', '')))}")
+    if data.get("split"):
+        rows.append(f"- Division: {_line(str(data['split']))}")
+    if not rows:
+        rows.append("- Nothing is known of its data: no erasure finds it.")
     rows += [f"- {title}: {_line(str(data[name]))}" for name, title in _TOLD.items() if data.get(name)]
     consent = data.get("consent")
     if isinstance(consent, dict):

@@ -221,8 +221,8 @@ class AdapterPpo:
                 policy = -(torch.minimum(plain, bounded) * written).sum() / total
                 value = ((values - rollout.returns[part]) ** 2 * written).sum() / total
                 (policy + options.value_weight * value).backward()
-                sums["policy_loss"] += float(policy) / options.passes
-                sums["value_loss"] += float(value) / options.passes
+                sums["policy_loss"] += float(policy.detach()) / options.passes
+                sums["value_loss"] += float(value.detach()) / options.passes
                 outside = ((ratio - 1).abs() > options.clip).float() * written
                 sums["clipped"] += float(outside.sum() / total) / options.passes
             torch.nn.utils.clip_grad_norm_(self._learning, 1.0)
