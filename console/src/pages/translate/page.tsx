@@ -32,7 +32,7 @@ export default function TranslatePage(): ReactNode {
       <Loaded of={known} what="Looking for translators">
         {({ data, languages }) =>
           data.length === 0
-            ? <Empty icon="columns" title="There is no translator yet">Bring a public one (<code>mainspring translate convert OWNER/NAME --pair en-fr</code>), train one on pairs (<code>mainspring train translate --data FOLDER</code>), or name a chat model in the setting <code>translate.chat</code>.</Empty>
+            ? <Empty icon="columns" title="There is no translator yet">Bring a public one (<code>mainspring translate convert OWNER/NAME --pair en-fr</code>), train one on pairs (<code>mainspring train translate --data FOLDER</code>), or have the larger chat model served, which translates too.</Empty>
             : <Panes languages={languages} pairs={data.flatMap((each) => each.pairs)} />
         }
       </Loaded>

@@ -47,7 +47,8 @@ LANGUAGES = ("en", "es", "fr", "ko")
 
 _NOTHING = (
     "There is no translator: `mainspring translate convert OWNER/NAME --pair en-fr` brings a public one, the recipe "
-    "translate trains one, and a chat model translates if `model` or translate.chat names it"
+    "translate trains one, and chat models translate: the larger one once it is served, others if `model` or "
+    "translate.chat names them"
 )
 
 
@@ -120,7 +121,7 @@ class TranslationAssistant:
     def _remedy(self) -> str:
         """What to do where nothing translates."""
         chat = self._settings.chat
-        if chat and chat not in self._chat:
+        if chat and chat != "auto" and chat not in self._chat:
             return f"translate.chat names {chat}, which is not served: add it to models.chat, or correct the name"
         return _NOTHING
 

@@ -91,7 +91,7 @@ def languages(context: typer.Context, as_json: AsJson = False) -> None:
     elif not found:
         print(
             "There is no translator: `mainspring translate convert` brings a public one, `mainspring train translate` "
-            "trains one, and the setting translate.chat names a chat model."
+            "trains one, and the larger chat model translates once it is served."
         )
     else:
         show.table(("TRANSLATOR", "FAMILY", "PAIRS"), [(e["id"], e["family"], ", ".join(e["pairs"])) for e in found])
