@@ -32,7 +32,7 @@ $(UV):
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 
 $(VENV)/.run: $(UV) pyproject.toml $(LOCK)
-	@$(INSTALL) '.[a2a,documents,ocr,connectors,code]'
+	@$(INSTALL) '.[a2a,documents,ocr,connectors,code,languages]'
 	@touch $@
 
 $(VENV)/.test: $(UV) pyproject.toml $(LOCK)

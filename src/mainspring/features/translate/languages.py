@@ -76,7 +76,7 @@ def _identifier(languages: tuple[str, ...]) -> Any:
     except ModuleNotFoundError:
         raise MissingExtra(
             "detecting languages needs py3langid, which is not installed",
-            remedy="pip install 'mainspring[translate]', or send `source`",
+            remedy="pip install 'mainspring[languages]', or send `source`",
         ) from None
     made = LanguageIdentifier.from_model_file(MODEL_FILE)
     if languages:
