@@ -284,3 +284,19 @@ def test_a_translator_says_the_same_each_time_and_in_any_batch(nonsense: Transla
 def test_a_folder_that_is_none_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Exception, match="not the folder of a translator"):
         Translator(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "translation", "found"),
+    [
+        ("Open **daily** until 6 pm.", "Abre <p0> cada día <p1> hasta <p2> pm.", "Abre **cada día** hasta 6 pm."),
+        ("See [the rules](https://a.example/b) now.", "Ver <p0> las reglas <p1> ya.",
+         "Ver [las reglas](https://a.example/b) ya."),
+        ("~~No~~ and **yes**.", "<p0> Non <p1> et <p2> oui <p3>.", "~~Non~~ et **oui**."),
+        ("2 ** 3 ** 4", "<p0> <p1> <p2> <p3> <p4>", "2 ** 3 ** 4"),
+        ("It costs 5 or 6.", "Cuesta <p1> o <p0> .", "Cuesta 6 o 5 ."),
+        ("Open **daily** now.", "Abre <p1> cada día <p0> ya.", None),
+    ],
+)  # fmt: skip
+def test_emphasis_and_links_close_without_blanks(sentence: str, translation: str, found: str | None) -> None:
+    assert restore(translation, mask(sentence, {}, names=False)) == found

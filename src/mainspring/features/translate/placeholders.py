@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 MARK = re.compile(r"<p(\d+)>")
+_MARK_AND_BLANKS = re.compile(r"([^\S\n]?)<p(\d+)>([^\S\n]?)")
+_EMPHASIS = ("**", "__", "~~")
 MOST = 10
 _KEPT = re.compile(
     r"""
@@ -90,11 +92,39 @@ def _mask(sentence: str, terms: Sequence[tuple[re.Pattern[str], str]], *, names:
 
 
 def restore(translation: str, masked: Masked) -> str | None:
-    """None: a mark was lost, came twice, or another one came."""
+    """None: a mark was lost, came twice, or another one came, or one that closes came before the one that opens."""
     found = [int(number) for number in MARK.findall(translation)]
     if sorted(found) != list(range(len(masked.kept))):
         return None
-    return MARK.sub(lambda mark: masked.kept[int(mark.group(1))], translation)
+    opens, closes = _pairs(masked.kept)
+    spaced = {int(mark[2]): (mark[1], mark[3]) for mark in _MARK_AND_BLANKS.finditer(masked.text)}
+    if any(found.index(one) > found.index(other) for one, other in zip(opens, closes, strict=True)):
+        return None
+
+    def kept(mark: re.Match[str]) -> str:
+        number = int(mark[2])
+        # Markdown has no blanks within what is emphasised; translators put them there.
+        before = "" if number in closes and not spaced[number][0] else mark[1]
+        behind = "" if number in opens and not spaced[number][1] else mark[3]
+        return f"{before}{masked.kept[number]}{behind}"
+
+    return _MARK_AND_BLANKS.sub(kept, translation)
+
+
+def _pairs(kept: Sequence[str]) -> tuple[list[int], list[int]]:
+    """The places of what opens emphasis or a link, and of what closes the same."""
+    opens: list[int] = []
+    closes: list[int] = []
+    waiting: dict[str, int] = {}
+    for place, each in enumerate(kept):
+        link = each in ("[", "![") or each.startswith("](")
+        name = "[" if link else each
+        if name in waiting and (not link or each.startswith("](")):
+            opens.append(waiting.pop(name))
+            closes.append(place)
+        elif each in _EMPHASIS or (link and not each.startswith("](")):
+            waiting[name] = place
+    return opens, closes
 
 
 def between(masked: Masked) -> list[str]:

@@ -27,6 +27,8 @@ _ENDS = {
     "red team": ("refused", "attacks get through"),
 }
 """How a bad candidate ends by what holds it, and what its reason says."""
+_COMPARED = ("third", "questions", "visitors")
+"""The gain is some .04 with a deviation of .11: some 90 answers show it nine times of ten."""
 _OVER = ("promoted", "refused", "rolled back", "stopped")
 _POLL_S = 1.0
 
@@ -60,7 +62,7 @@ class Story:
     async def _honest(self, server: Served) -> None:
         people = People(1)
         training = questions(self.samples, "development")
-        compared = questions(self.samples, "third", "questions")
+        compared = questions(self.samples, *_COMPARED)
         kept = questions(self.samples, "heldout", "third_reported")
         self.tell(f"{len(compared)} people ask; what they keep of the answers is the examples that are held out.")
         given = await server.round(compared, people, "judge", tell=False)
@@ -148,7 +150,7 @@ class Story:
 
     async def _mislead(self, server: Served) -> None:
         """Examples whose right answers are those of the bad candidate."""
-        held = questions(self.samples, "third", "questions")
+        held = questions(self.samples, *_COMPARED)
         # The refusal withdrew it. A person who brings a candidate in by hand may ask it; it gets no traffic.
         refused = await server.call("GET", f"/v1/variants/candidates/{self.came['planted'][0]['candidate']}")
         made = {name: refused[name] for name in ("application", "kind", "value")}
