@@ -174,6 +174,7 @@ async def test_each_field_of_a_plan_and_of_a_job_is_named(tmp_path: Path, monkey
             error = answer.json()["error"]
             if error["param"] == "base":
                 assert "there are: tiny" in error["message"], error
+                assert "?." not in error["message"], error
             return str(error["param"])
 
         both = {"training_file": file}

@@ -200,7 +200,7 @@ def _kept(data: Path) -> dict[str, Any]:
         for side, each in sides.items()
         if isinstance(each, dict) and {"rows", "sha256"} <= each.keys()
     }
-    told = {name: before[name] for name in ("split", "sha256") if name in before}
+    told: dict[str, Any] = {name: before[name] for name in ("split", "sha256") if name in before}
     return {"sides": right, "rows": sum(int(each["rows"]) for each in right.values()), **told}
 
 

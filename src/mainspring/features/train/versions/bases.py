@@ -69,7 +69,8 @@ class Bases:
                 return await self._of(principal, name, kinds, param)
             except NotFound as error:
                 choice = await self.choice(principal, kinds)
-                raise type(error)(error.message, remedy=f"{error.remedy.rstrip('.')}. {choice}") from None
+                sign = "" if error.remedy.endswith(("?", ".")) else "."
+                raise type(error)(error.message, remedy=f"{error.remedy}{sign} {choice}") from None
 
     async def choice(self, principal: Principal, kinds: Sequence[str]) -> str:
         """What there is of these kinds, as a sentence."""
