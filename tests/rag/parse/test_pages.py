@@ -55,6 +55,21 @@ def test_a_table_that_lays_out_a_page_is_no_line_of_it() -> None:
     assert read(page) == f"{periods}\n\n#### Renewals\n\nTwice, in person.\n\n#### Cards\n\nA lost card costs a pound."
 
 
+@pytest.mark.parametrize("page", ["{}", "<!doctype html><html><body><main><h1>Questions</h1>{}</main></body></html>"])
+@pytest.mark.parametrize(
+    ("opens", "closes"),
+    [
+        ("<h3 class='accordion'><button aria-expanded='false'>", "</button></h3>"),
+        ("<h3><span>", "</span></h3>"),
+    ],
+)
+def test_a_heading_that_is_a_button_stays_above_what_it_opens(page: str, opens: str, closes: str) -> None:
+    folded = (("Who pays for a return?", "We pay for parcels."), ("May I swap it?", "Yes, in any shop."))
+    text = read(page.format("".join(f"{opens}{ask}{closes}<div><p>{said}</p></div>" for ask, said in folded)))
+    told = "### Who pays for a return?\n\nWe pay for parcels.\n\n### May I swap it?\n\nYes, in any shop."
+    assert text.removeprefix("# Questions\n\n") == told
+
+
 def test_lines_at_which_a_page_was_wrapped_flow() -> None:
     page = "<div><p>Sailors\n          are expected\n   to help.</p><pre>one\n  two</pre></div>"
     assert read(page) == "Sailors are expected to help.\n\n```\none\n  two\n```"

@@ -336,6 +336,17 @@ def test_numbers_of_lines_are_left_out_and_numbers_of_rows_are_not() -> None:
     assert "40" in read(rows).text
 
 
+def test_raised_numbers_that_stand_alone_are_no_line_numbers() -> None:
+    def page(paper: Any) -> None:
+        for number in range(8):
+            paper.drawString(60, 760 - 40 * number, "\u00b2")
+            paper.drawString(120, 760 - 40 * number, f"Line {number} of the form has a sign of its own.")
+
+    found = read(page)
+    assert "Line 7 of the form has a sign of its own." in flat(found)
+    assert not found.dropped
+
+
 def test_a_frame_around_a_paragraph_is_no_table() -> None:
     def page(paper: Any) -> None:
         for y in (760, 700, 640):

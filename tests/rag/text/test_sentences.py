@@ -59,6 +59,12 @@ def test_a_point_within_a_sentence_does_not_end_it(text: str) -> None:
     assert texts(text) == [text]
 
 
+def test_the_area_of_a_telephone_number_is_no_mark_of_an_item() -> None:
+    lines = ["(701) 461-2232 (collect calls)", "(904)  954 7850", "Call either."]
+    assert texts("\n\n".join(lines)) == lines
+    assert texts("(701) 461 people came.\n(2) Others did not.") == ["461 people came.", "Others did not."]
+
+
 def test_ends_of_sentences() -> None:
     text = 'He left. "Really?" she asked. Stop! 5 came... Then more. (Aside.) Last'
     assert texts(text) == [

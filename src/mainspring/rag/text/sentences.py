@@ -26,6 +26,8 @@ _SAYS_YES_OR_NO = re.compile(r"(?:yes|no)[.!]", re.IGNORECASE)
 _LINE = re.compile(r"[^\n]*\n?")
 _HEADING = re.compile(r"#{1,6}\s+\S")
 _ITEM = re.compile(
+    # "(701) 461-2232" is a telephone number.
+    r"(?!\(\d{3}\)[ \t]+\d{3}[ \t.-]\d{4}(?!\d))"
     r"(?:[-*+•‣◦▪■●○–]|\(?\d{1,3}[.)]|\(?[a-zA-Z][.)]|\((?:ii|iii|iv|vi|vii|viii|ix|xi|xii)\))[ \t]+(?=\S)(?![A-Z]\.)"
 )
 _RULE = re.compile(r"[-=_*~|:+\s]{3,}$")

@@ -28,6 +28,8 @@ def passage(document: str, text: str, kind: Kind = "sentence", before: str = "")
         ("The shop opened in 1998.", "Who opened the shop?", "The shop opened in 1998."),
         ("Set `limit 5 days` first.", "How many days is the limit?", "Set `limit 5 days` first."),
         ("Ask within **5 days**.", "How many days do I have?", "Ask within **5 days**."),
+        ("Call 701-461-2232 at any time.", "What number do I call?", "Call 701-461-2232 at any time."),
+        ("Call (701) 461-2232 at any time.", "What number do I call?", "Call (701) 461-2232 at any time."),
     ],
 )
 def test_the_value_that_answers_is_bold(sentence: str, question: str, expected: str) -> None:

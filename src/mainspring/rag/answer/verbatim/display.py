@@ -53,6 +53,7 @@ _ASKS_ADDRESS = re.compile(
 # A list of up to this many words is shown whole.
 _LIST_WORDS = 60
 _MOST_BOLD, _CLOSE = 2, 40
+_TELEPHONE = re.compile(r"(?<![\d-])(?:\(\d{3}\) ?|\d{3}[-. ])\d{3}[-. ]\d{4}(?![\d-])")
 _LEADS_TO = re.compile(r"\b(?:until|by|within|up to|at most|no later than|no more than|takes?|costs?) $", re.IGNORECASE)
 _DIGITS = re.compile(r"[\d.,]+")
 # The lower end of a range, right in front of its upper end.
@@ -178,7 +179,11 @@ def bold(sentence: str, question: str) -> str:
     if len(found) > _MOST_BOLD:
         found = [max(found, key=lambda value: _around(sentence, value, terms.content(question)))]
     parts, place = [], 0
+    numbers = [match.span() for match in _TELEPHONE.finditer(sentence)]
     for value in found:
+        if any(begin < value.end and value.start < stop for begin, stop in numbers):
+            # A part of a telephone number is no value.
+            continue
         start, end = value.start, value.start + len(value.text.rstrip())
         if "\n" in value.text.strip():
             # "For one" at a line's end and "Week 4" in the next are no value.

@@ -61,6 +61,7 @@ def write_html(source: bytes | str, composer: Composer) -> None:
     if tree is None:
         return
     title = " ".join((tree.findtext(".//title") or "").split())
+    _unfold(tree)
     tables = _take_tables(tree, html)
     _as_blocks(tree)
     _flow(tree)
@@ -190,6 +191,14 @@ def _rules(style: str) -> Iterator[tuple[str, str]]:
                 if not selectors.startswith("@"):
                     yield selectors, text[opened + 1 : brace.start()]
                 start = brace.end()
+
+
+def _unfold(tree: Any) -> None:
+    """Let a heading that opens what is folded below it be a heading: what is in a button is left out elsewhere, and the
+    answers of a page of questions would stand without them."""
+    for button in list(tree.iter("button")):
+        if next(button.iterancestors(*_TITLES, "summary"), None) is not None:
+            button.drop_tag()
 
 
 def _as_blocks(tree: Any) -> None:

@@ -72,7 +72,7 @@ def remove(sheets: Sequence[Sheet]) -> list[Dropped]:
 
 def _line_numbers(page: int, sheet: Sheet) -> list[Dropped]:
     """Take numbers of lines out of a page: 5, 10, 15 under each other with no other text above or below them."""
-    numbers = [piece for piece in sheet.pieces if piece.text.strip().isdigit()]
+    numbers = [piece for piece in sheet.pieces if piece.text.strip().isdecimal()]
     found: list[Dropped] = []
     for edge in ("left", "right"):
         column = [each for each in numbers if abs(getattr(each, edge) - _margin_of(numbers, edge)) < _SAME_HEIGHT]
