@@ -13,7 +13,7 @@ from mainspring.rag.text import definitions, terms
         "Suds, the Engineering Pub, shall operate here.",
         'There shall be an Engineering pub, to be known as "Suds".',
         "The engineering pub is called Suds.",
-        "The pub of the engineers (“Suds”) is open.",
+        "The engineering pub (“Suds”) is open.",
         '"Suds" means the pub of the engineers.',
     ],
 )
@@ -25,7 +25,14 @@ def test_a_name_has_the_words_of_what_it_names(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["On Friday, the pub closes.", "Pubs are open, the bar is not.", "the pub (see Rules 2) is"]
+    "text",
+    [
+        "On Friday, the pub closes, and nobody stays.",
+        "Consequently, the pub closes, and nobody stays.",
+        "Pubs are open, the bar is not.",
+        "Suds, the engineering pub of all the people, closes.",
+        "the pub (see Rules 2) is",
+    ],
 )
 def test_what_defines_no_name_gives_none(text: str) -> None:
-    assert not definitions.meant("Suds opens.", definitions.named(terms.content("the pub"), [text]))
+    assert definitions.named(terms.content("the pub"), [text]) == {}
