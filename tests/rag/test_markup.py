@@ -418,6 +418,8 @@ def test_the_label_of_a_note_opens_its_text() -> None:
 
 def test_what_a_picture_says_is_no_part_of_the_next_sentence() -> None:
     text = read('![Vest image](v.png)\nThe hoodie is cotton.\n<img alt="A cap">\nThe cap is wool.', "kit.md").text
+    assert "A cap" in text
+    assert "image" not in text
     shown = [text[one.start : one.end] for one in sentences.split(text) if one.showable]
     assert shown == ["The hoodie is cotton.", "The cap is wool."]
     # Between steps it belongs to the step: the list goes on.

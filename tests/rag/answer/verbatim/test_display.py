@@ -29,6 +29,7 @@ def passage(document: str, text: str, kind: Kind = "sentence", before: str = "")
         ("Set `limit 5 days` first.", "How many days is the limit?", "Set `limit 5 days` first."),
         ("Ask within **5 days**.", "How many days do I have?", "Ask within **5 days**."),
         ("We pay on the 1st of each month.", "When do we get paid?", "We pay on the **1st of each month**."),
+        ("It opens at 6 pm. It closes late.", "When does it open?", "It opens at **6 pm**. It closes late."),
         ("The 2nd form is due.", "How many forms are due?", "The 2nd form is due."),
         (
             "The fee is $32 in a term for full time students, $30 in a term for part time students, $1 later.",

@@ -50,7 +50,10 @@ _PATTERNS = (
     ("money", re.compile(rf"(?P<unit>[£$€¥])\s?(?P<number>{_DIGITS}){_SCALE}", re.IGNORECASE)),
     ("money", re.compile(rf"(?P<number>{_NUMBER}){_SCALE}\s+(?P<unit>pound|dollar|euro)s?\b", re.IGNORECASE)),
     ("percent", re.compile(rf"(?P<number>{_NUMBER})\s?(?P<unit>%|percent\b|per cent\b)", re.IGNORECASE)),
-    ("time", re.compile(r"\b(?P<hour>\d{1,2})(?:[:.](?P<minute>\d\d))?\s?(?P<half>[ap])\.?m\b\.?", re.IGNORECASE)),
+    (
+        "time",
+        re.compile(r"\b(?P<hour>\d{1,2})(?:[:.](?P<minute>\d\d))?\s?(?P<half>[ap])(?:\.m\.|\.?m\b)", re.IGNORECASE),
+    ),
     ("time", re.compile(r"\b(?P<hour>[01]?\d|2[0-3]):(?P<minute>[0-5]\d)\b(?P<half>)")),
     ("date", re.compile(r"\b(?P<year>(?:19|20)\d\d)-(?P<month>\d\d)-(?P<day>\d\d)\b")),
     (

@@ -57,6 +57,7 @@ _ONLY_PICTURE = re.compile(
     r"\s*(?:</(?:p|a|div|center|figure)>\s*)*",
     re.IGNORECASE,
 )
+_IS_PICTURE = re.compile(r"\b(?:image|picture|photo|screenshot|banner)s?\W*$", re.IGNORECASE)
 _IN_LIST = re.compile(r"[ \t]*(?:[-*+]|\d{1,3}[.)])[ \t]|[ \t]{2,}\S")
 # A line of prose, which a label in front of it belongs to.
 _SAYS = re.compile(r"(?![ \t]*(?:#|[-*+][ \t]|\d{1,3}[.)][ \t]|\||:::|!!!))[ \t]*(?:>[ \t]?)*(?P<said>[^\s>].*)")
@@ -99,8 +100,8 @@ def _prose(text: str) -> str:
                 lines.pop()
             shown = [f"{lines.pop()} {first['said']}", *shown[1:]]
         elif _ONLY_PICTURE.fullmatch(line) and shown[0].strip() and not _IN_LIST.match(before):
-            # What a picture says is no part of the sentence below it.
-            shown = ["", *shown, ""]
+            # What a picture says is no part of the sentence below it, and that it is one says nothing.
+            shown = ["", *shown, ""] if not _IS_PICTURE.search(shown[0]) else [""]
         if line.strip(" \t>"):
             labelled = _is_label(line) and shown[-1].endswith(":")
             before = line
