@@ -324,6 +324,109 @@ def test_html_and_extensions_of_markdown_leave_no_marks() -> None:
         assert part in prose
 
 
+def test_bullets_right_below_the_line_of_an_item_are_items() -> None:
+    text = read(
+        "Bed\n===\n\n1. **Update**\n  * Get the latest version\n    of it.\n  * Restart.\n2. Print\n", "bed.rst"
+    ).text
+    assert shown_items(text) == ["Update", "Get the latest version of it.", "Restart.", "Print"]
+
+
+def shown_items(text: str) -> list[str]:
+    return [" ".join(text[one.start : one.end].split()) for one in sentences.split(text) if one.kind == "item"]
+
+
+LISTS = """# Kit
+
+To bring:
+<ul>
+  <li>Shoes</li>
+  <li class="x">
+    <p>A coat, for
+    wet days</p></li>
+  <li>Food:
+    <ol><li>bread</li><li>cheese</li></ol>
+  </li>
+</ul> Then go.
+
+<ol>
+<li>Sit</li>
+<li>Row</li>
+</ol>
+
+| Day | Open |
+| --- | --- |
+| Monday | <ul><li>mornings</li><li>evenings</li></ul> |
+
+Write `<li>` so.
+"""
+
+
+def test_lists_in_html_are_lists_of_markdown() -> None:
+    parsed = read(LISTS, "kit.md")
+    assert shown_items(parsed.text) == ["Shoes", "A coat, for wet days", "Food:", "bread", "cheese", "Sit", "Row"]
+    lines = [line for line in parsed.text.splitlines() if line.strip()]
+    shown = ("  1. bread", "  2. cheese", "2. Row", " Then go.", "| Day: Monday | Open: mornings; evenings |")
+    assert set(shown) <= set(lines)
+    assert "Write `<li>` so." in lines
+
+
+@pytest.mark.parametrize("text", ["</ul></li>a", "<li>", "<ul><ul>", "`<li>", "a <li>b", "<ol><li>"])
+def test_broken_lists_in_html_are_no_trouble(text: str) -> None:
+    assert "<" not in markdown_extensions.strip(text).replace("`<li>", "")
+
+
+ASIDES = """:::tip
+
+Ask early.
+It helps.
+
+:::
+:::caution Before you start
+Look out.
+:::
+
+> [!NOTE]
+> Bring tea.
+
+1. Open it.
+    :::important
+    Mind the lid.
+    :::
+2. Close it.
+
+!!! warning
+    Hot.
+
+:::note
+- one
+:::
+"""
+
+
+def test_the_label_of_a_note_opens_its_text() -> None:
+    lines = read(ASIDES, "notes.md").text.splitlines()
+    for line in (
+        "Tip: Ask early.",
+        "Before you start: Look out.",
+        "> Note: Bring tea.",
+        "    Important: Mind the lid.",
+    ):
+        assert line in lines
+    assert "Warning: Hot." in lines
+    assert "- one" in lines
+
+
+def test_what_a_picture_says_is_no_part_of_the_next_sentence() -> None:
+    text = read('![Vest image](v.png)\nThe hoodie is cotton.\n<img alt="A cap">\nThe cap is wool.', "kit.md").text
+    assert "A cap" in text
+    assert "image" not in text
+    shown = [text[one.start : one.end] for one in sentences.split(text) if one.showable]
+    assert shown == ["The hoodie is cotton.", "The cap is wool."]
+    # Between steps it belongs to the step: the list goes on.
+    text = read("1. Open it.\n   ![The lid](lid.png)\n2. Close it.", "steps.md").text
+    assert [one.kind for one in sentences.split(text)] == ["item", "item"]
+
+
 UNNAMED = """# Kinds of ticket
 
 |      |      |
@@ -356,6 +459,38 @@ def test_a_table_in_html_is_a_table_of_markdown() -> None:
     assert markdown_extensions.strip(laid_out).split("\n") == ["", "", "SPRING VIEW", "16 Lane", "", ""]
     for kept in (f"```\n{table}\n```", "<table><tr><td>never closed"):
         assert markdown_extensions.strip(kept) == kept
+
+
+@pytest.mark.parametrize(
+    ("rows", "lines"),
+    [
+        ("<td>System</td><td>Windows 11</td>|<td>Screen</td><td>14 inches</td>", ["System: Windows 11"]),
+        ("<th>System</th><td>Windows</td>|<th>Screen</th><td>large</td>", ["System: Windows", "Screen: large"]),
+        ("<td><b>Size</b></td><td><b>Colour</b></td>|<td>Small</td><td>red</td>", ["Size: Small | Colour: red"]),
+        ("<td>Size</td><td>Price</td>|<td>Small</td><td>3 €</td>", ["Size: Small | Price: 3 €"]),
+        ("<td>A</td><td>B</td><td>C</td>|<td>x</td><td>y</td><td>z</td>", ["A: x | B: y | C: z"]),
+    ],
+)
+def test_the_first_row_of_a_table_in_html_names_columns_where_it_is_no_pair(rows: str, lines: list[str]) -> None:
+    table = "".join(f"<tr>{row}</tr>" for row in rows.split("|"))
+    shown = read(f"Needs:\n\n<table>{table}</table>", "needs.md").text.splitlines()
+    assert all(f"| {line} |" in shown for line in lines)
+
+
+def test_rows_of_a_page_that_are_keys_with_values_name_no_columns() -> None:
+    page = "<html><body><h1>Club</h1><p>We row on the river every day.</p><table>{}</table></body></html>"
+    boxes = "<tr><th>Founded</th><td>in spring</td></tr><tr><th>Seat</th><td>York</td></tr>"
+    for rows in (boxes, boxes.replace("th>", "td>")):
+        assert "| Founded: in spring |\n| Seat: York |" in read(page.format(rows), "club.html").text
+    named = "<tr><th>Size</th><th>Colour</th></tr><tr><td>Small</td><td>red</td></tr>"
+    for rows in (named, named.replace("th>", "td>").replace("red", "3 €")):
+        assert "| Size: Small | Colour: " in read(page.format(rows), "club.html").text
+
+
+def test_the_only_column_of_a_table_opens_its_rows() -> None:
+    text = "Places:\n\n|York |\n| - |\n| \\# 20 High Street |\n| Phone: 555 |\n\n|Leeds |\n| - |\n| Phone: 777 |\n"
+    lines = read(text, "places.md").text.splitlines()
+    assert {"| York | # 20 High Street |", "| York | Phone: 555 |", "| Leeds | Phone: 777 |"} <= set(lines)
 
 
 def test_a_table_whose_columns_have_no_names_gets_none() -> None:

@@ -20,3 +20,9 @@ def passage(text: str) -> Passage:
 def test_a_table_drawn_with_characters_is_not_quoted(drawn: str) -> None:
     assert "The closest is in a.md" in refusal.said(["port"], [passage("The app listens.")], 0.9)
     assert refusal.said(["port"], [passage(drawn)], 0.9).endswith("I looked for: port.")
+
+
+def test_what_says_only_how_something_is_asked_for_is_not_looked_for() -> None:
+    near = [passage("Repairs have a warranty.")]
+    assert refusal.looked_for("How long is the warranty of a pump?", (), near) == ("pump",)
+    assert refusal.looked_for("How long is the warranty?", (), near) == ()

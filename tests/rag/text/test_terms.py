@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mainspring.rag.text import terms
 
-_LETTERS = st.text("absyiedngl'’.,:3 9_-ßéÉ²½İΣσς\n", max_size=40)
+_LETTERS = st.text("abstyirhednfgl'’.,:3 9_-ßéÉ²½İΣσς\n", max_size=40)
 
 
 @given(_LETTERS, _LETTERS, st.integers(0, 30))
@@ -28,3 +28,10 @@ def test_words_among_a_text_are_those_of_its_content(question: str, text: str, e
 )
 def test_words_are_found_in_their_forms(question: str, text: str, found: set[str]) -> None:
     assert terms.among(terms.content(question), text) == found
+
+
+def test_ordinals_are_found_as_words_and_as_numbers() -> None:
+    assert terms.content("a fee for the 3rd attempt, the 21st") == {"fee", "3", "third", "attempt", "21"}
+    assert terms.words("the 3rd attempt of St Paul on the 21st") == ["3", "third", "attempt", "st", "paul", "21"]
+    assert terms.among(terms.content("the third time"), "for the 3rd attempt") == {"third"}
+    assert terms.offers("date", "Salaries are paid on the 1st of each month.", frozenset()) > 0

@@ -24,6 +24,11 @@ _TOLD_FROM, _WORDS, _MOST = 0.15, 30, 4
 _LONGEST_TEXT = 2_000_000
 _LOOKED_AT, _DOCUMENTS = 16, 3
 _BEST = 4
+# Words that only say how something is asked for.
+_ASKING = frozenset(
+    "long far often old soon tall big large deep wide heavy fast quickly early late whats what's want need needs "
+    "please tell know happens happen".split()
+)
 # The lines of a table that is drawn with characters.
 _DRAWN = re.compile(r"[\u2500-\u257f]|-\+-")
 
@@ -62,9 +67,9 @@ def looked_for(question: str, lacks: Sequence[ExactName], passages: Sequence[Pas
     found: list[str] = []
     end = -2
     for word, start, stop in terms.located(question):
-        if word in said or word[0].isdigit():
-            continue
         written = question[start:stop]
+        if word in said or word[0].isdigit() or written.lower() in _ASKING:
+            continue
         if found and question[end:start].strip() in ("", "-"):
             found[-1] = question[question.rindex(found[-1], 0, end) : stop]
         else:

@@ -83,6 +83,12 @@ def by_rules(question: str) -> list[str]:
     return [searched for _, searched in clauses(question)]
 
 
+def compared(question: str) -> list[str]:
+    """The things that ``question`` compares; fewer than two: it compares none."""
+    compares = len(question) <= _LONGEST and (_sides(question) or _COMPARED.search(question))
+    return by_rules(question) if compares else []
+
+
 def clauses(question: str) -> list[tuple[str, str]]:
     """(as written, as searched) for each sentence or clause that asks something; fewer than two: none."""
     if len(question) > _LONGEST or _sides(question) or _COMPARED.search(question):

@@ -109,6 +109,7 @@ def shown(
         if not turn and len(found) == 1 and wish(wished).form == "summary":
             chosen = quoted(wished, found[0].passages, texts, max_sentences=max_sentences, max_words=max_words)
         chosen = chosen or choose(found, max_sentences=max_sentences, max_words=max_words, choice=choice)
+        chosen += _other_sides(chosen, found[0].passages, wished, max_words) if len(found) == 1 else []
         if not chosen:
             break
         told = display.grown(chosen, asked.question, texts, max_words)
@@ -138,6 +139,30 @@ def choose(
         if not overlaps and len(chosen) < max(max_sentences, len(found)):
             chosen.append(passage)
     return chosen
+
+
+def _other_sides(
+    chosen: Sequence[Passage], passages: Sequence[Passage], question: str, max_words: int
+) -> list[Passage]:
+    """The best of ``passages`` for each side that ``question`` compares and that none of ``chosen`` speaks of, within
+    ``max_words`` words altogether: one side alone is no comparison."""
+    sides = [terms.content(side) for side in decompose.compared(question.rpartition("\n")[2])]
+    said = [terms.content(f"{passage.heading} {passage.text}") for passage in passages]
+    room = max_words - sum(passage.words for passage in chosen)
+    found: list[Passage] = []
+    for side in sides if chosen else ():
+        others = frozenset[str]().union(*sides) - side
+        # What speaks of the other side speaks of this one, too, if that has all of its words: it does not count.
+        within = any(side < each for each in sides)
+        about = [
+            passage
+            for passage, words in zip(passages, said, strict=True)
+            if side <= words and (not words & others or (others <= words and not within))
+        ]
+        if about and about[0].words <= room and not any(each in about for each in (*chosen, *found)):
+            found += about[:1]
+            room -= about[0].words
+    return found
 
 
 def _in_turns(rows: Sequence[Sequence[_T]], key: Callable[[_T], Hashable]) -> list[_T]:

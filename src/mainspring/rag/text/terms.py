@@ -30,6 +30,13 @@ _STOP = frozenset(
 )
 # Between two parts of one word, or of one number: the next text may be the second part.
 _IN_WORDS, _IN_NUMBERS = frozenset("'"), frozenset(".,:")
+# "3rd" says "third", too: the ending stands for the word.
+_ORDINALS = dict(
+    enumerate("first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth".split(), 1)
+)
+_ORDINAL_ENDS = frozenset(("st", "nd", "rd", "th"))
+_ORDINAL = re.compile(r"(?<![\d.,:])(\d{1,2})(?:st|nd|rd|th)\b", re.IGNORECASE)
+_ORDINAL_PARTS = _ORDINAL_ENDS | frozenset(_ORDINALS.values())
 _SUFFIXES = ("ingly", "edly", "ings", "ing", "ied", "ies", "ed", "es", "s", "ly")
 _NUMBER = re.compile(
     r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|hundred|thousand|million|billion|half|"
@@ -39,7 +46,7 @@ _NUMBER = re.compile(
 _DATE = re.compile(
     r"\b(?:1\d{3}|20\d\d)\b|\b\d{1,2}:\d\d\b|\b(?:January|February|March|April|May|June|July|August|September|October|"
     r"November|December|Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday|century|noon|midnight|days?|weeks?|"
-    r"months?|years?)\b"
+    r"months?|years?)\b|\b\d{1,2}(?:st|nd|rd|th) (?:day )?of \w"
 )
 _NAME = re.compile(r"(?<=\S\s)[A-Z]\w+")
 _ASKS_NUMBER = re.compile(
@@ -63,6 +70,7 @@ def words(text: str) -> list[str]:
 def located(text: str) -> Iterator[tuple[str, int, int]]:
     """(stem, start, end) of each content word of ``text``, in order; ``text[start:end]`` is the word as written."""
     dense = not text.isascii() and _DENSE.search(text) is not None
+    ordinals = {match.end(): _ordinal(match) for match in _ORDINAL.finditer(text)}
     for match in (_MIXED if dense else _WORD).finditer(text):
         if dense and _DENSE.match(match.group()):
             # These scripts have no spaces between words, so pairs of neighbouring characters replace words.
@@ -70,8 +78,15 @@ def located(text: str) -> Iterator[tuple[str, int, int]]:
                 yield pair, match.start() + at, match.start() + at + len(pair)
             continue
         word = match.group().lower().replace("’", "'")
-        if word not in _STOP:
+        if ordinals and word in _ORDINAL_ENDS:
+            word = ordinals.get(match.end(), word)
+        if word and word not in _STOP:
             yield stem(word), match.start(), match.end()
+
+
+def _ordinal(match: re.Match[str]) -> str:
+    """The word for "3rd"; empty beyond twelve, where people write numbers."""
+    return _ORDINALS.get(int(match[1]), "")
 
 
 def plain(text: str) -> list[str]:
@@ -89,6 +104,9 @@ def content(text: str) -> frozenset[str]:
     """The set of content words of ``text``."""
     # Candidates of a search are read by this: each word once.
     written = {word.lower().replace("’", "'") for word in set(_WORD.findall(text))}
+    if not written.isdisjoint(_ORDINAL_ENDS):
+        said = _ORDINAL.sub(lambda match: f"{match[1]} {_ordinal(match)} ", text)
+        written = {word.lower().replace("’", "'") for word in set(_WORD.findall(said))}
     return frozenset(map(stem, written - _STOP))
 
 
@@ -97,6 +115,8 @@ def among(asked: Set[str], text: str) -> frozenset[str]:
     lower = text.lower().replace("’", "'")
     if "\u0130" in text or "\u03a3" in text:
         # Their lower case depends on their context.
+        return content(text) & asked
+    if not _ORDINAL_PARTS.isdisjoint(asked) and _ORDINAL.search(text):
         return content(text) & asked
     found = set()
     for wanted in asked:

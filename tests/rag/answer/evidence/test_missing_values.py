@@ -58,6 +58,7 @@ async def test_a_value_that_nothing_gives_for_the_thing_is_reported(question: st
         ("How heavy is the press?", "The press weighs twelve kilograms."),
         ("What is the boiling point of syrup?", "The boiling point of syrup is 104 °C."),
         ("How hot is the oven?", "The oven is heated to two hundred degrees."),
+        ("What is the temperature of the oven?", "The oven reaches up to 300⁰C."),
         ("At what time does the office of the mill close?", "The office of the mill closes late: 9 to 5."),
         ("How deep is the well of the mill?", "The well of the mill is half a mile deep."),
         # The asker's own affairs, a task and a computed quantity are worded in other ways than documents.

@@ -68,3 +68,17 @@ def test_changes_of_another_version_are_left_out() -> None:
     texts = ("Fix the start of 7.0.3 on old machines", "Register with the service", "Allow tracing")
     assert left(passages("item", *texts, step=0.01), "What was fixed in pm2 7.0.3?") == list(texts[:1])
     assert left(passages("item", *texts, step=0.01), "What was fixed in pm2?") == list(texts)
+
+
+def test_rows_that_show_the_same_are_shown_once() -> None:
+    texts = ("Person: Robin | Rent: $600", "Person: Robin | Rent: $600 | Share: 15%")
+    chosen = passages("row", *texts, step=0.01, own=0.2)
+    assert left(chosen, "How much rent does Robin pay?") == [texts[0]]
+    assert left(chosen, "What share of the rent does Robin pay?") == list(texts)
+
+
+def test_of_rows_for_the_same_that_with_the_column_that_is_asked_for_is_shown() -> None:
+    texts = ("Person: Sam | Rent: $1,400", "Person: Sam | Rent: $1,400 | Total: $1,680")
+    chosen = passages("row", *texts, step=0.01, own=0.2)
+    assert left(chosen, "What does Sam pay in total?") == [texts[1]]
+    assert left(chosen, "What does Sam pay?") == list(texts)

@@ -30,6 +30,14 @@ def passage(document: str, text: str, kind: Kind = "sentence", before: str = "")
         ("Ask within **5 days**.", "How many days do I have?", "Ask within **5 days**."),
         ("Call 701-461-2232 at any time.", "What number do I call?", "Call 701-461-2232 at any time."),
         ("Call (701) 461-2232 at any time.", "What number do I call?", "Call (701) 461-2232 at any time."),
+        ("We pay on the 1st of each month.", "When do we get paid?", "We pay on the **1st of each month**."),
+        ("It opens at 6 pm. It closes late.", "When does it open?", "It opens at **6 pm**. It closes late."),
+        ("The 2nd form is due.", "How many forms are due?", "The 2nd form is due."),
+        (
+            "The fee is $32 in a term for full time students, $30 in a term for part time students, $1 later.",
+            "How much is the fee for a part time student?",
+            "The fee is $32 in a term for full time students, **$30** in a term for part time students, $1 later.",
+        ),
     ],
 )
 def test_the_value_that_answers_is_bold(sentence: str, question: str, expected: str) -> None:
@@ -194,3 +202,16 @@ def test_lines_that_differ_in_a_number_alone_are_distinguished_by_their_headings
     assert shown == ["Sailing: Family **£224** [1]", "Social: Family **£94** [2]", "Single **£68** [3]"]
     assert next(display.pieces([sailing, single], "What does a family pay?")).text == "Family **£224** [1]"
     assert next(display.pieces([sailing], "What does a family pay?")).block
+
+
+TERMS = (
+    "1. Refunds are paid within 30 days:\n    - (a) of a notice,\n    - (b) of a dismissal.\n1. Fees are not refunded."
+)
+
+
+def test_a_line_that_leads_in_is_shown_with_its_list() -> None:
+    found = display.whole(passage(TERMS, "Refunds are paid within 30 days:", "item"), "How long?", {"d": TERMS}, 60)
+    assert found.text == TERMS[3 : TERMS.index("\n1. Fees")]
+    lead = passage(LIST, "Not paid for are:")
+    assert display.whole(lead, "How much is not paid for?", {"d": LIST}, 60).text == LIST[7 : LIST.index("\n\nAsk")]
+    assert display.whole(lead, "How much is not paid for?", {"d": LIST}, 5) == lead

@@ -180,3 +180,20 @@ def test_what_is_cut_ends_with_a_sentence() -> None:
     whole = Passage(hit_of(text), text, 0, len(text), "item", "", 1.0, 0.5)
     (shown,) = choose([whole], max_sentences=3, max_words=18)
     assert shown.text == "It stops all writing to the device, whatever it is."
+
+
+async def test_a_line_that_leads_in_answers_with_the_value_that_it_has() -> None:
+    text = "Refunds under this policy are paid within 30 days of:\n\n- a notice of withdrawal\n- a dismissal"
+    lead = text.partition("\n")[0]
+    assert await best("How long do I have to wait for my refund of fees?", text) == lead
+    assert await best("Why do I have to wait for my refund of fees?", text) != lead
+
+
+async def test_a_name_that_the_document_defines_means_what_it_names() -> None:
+    text = "Fees are due on every Friday of term.\nSuds is open every Friday.\n\nSuds, the engineering pub, is ours."
+    assert await best("When is the pub open?", text) == "Suds is open every Friday."
+
+
+async def test_a_pair_in_the_first_line_is_no_title() -> None:
+    text = "yield: 20 waffles (to be confirmed)\n\n- mix flour with milk"
+    assert await best("How many waffles does the recipe make?", text) == text.partition("\n")[0]

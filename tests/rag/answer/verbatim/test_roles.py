@@ -29,6 +29,8 @@ from mainspring.rag.text.sentences import split
         ("A further example of options can be seen in [options.md](https://a.example/options.md)", "stub"),
         ("class Style(Properties): defaults = {", "stub"),
         ("Proceed as follows.", "lead_in"),
+        ("If prints do not stick, there are a few things that can be done;", "lead_in"),
+        ("There are several ways to pay, such as cash.", "statement"),
         ("The guardian must be –", "lead_in"),
         ("Where tools are found ---", "lead_in"),
         ("It is granted to a member who -", "lead_in"),

@@ -21,7 +21,7 @@ from mainspring.rag.answer.evidence import exact_names, missing_topics
 from mainspring.rag.answer.evidence.exact_names import ExactName
 from mainspring.rag.answer.verbatim import question_kind, rows
 from mainspring.rag.search.hit import Hit
-from mainspring.rag.text import sentences, terms
+from mainspring.rag.text import definitions, sentences, terms
 
 _SPELT = (
     "half|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|twenty|thirty|forty|fifty|sixty|seventy"
@@ -80,8 +80,8 @@ _DIMENSIONS = (
             r"|\b(?:boiling|melting|freezing|flash) (?:point|temperature)\b",
             re.IGNORECASE,
         ),
-        re.compile(rf"(?:{_DIGITS}|\d)(?:°|degrees?\b|º|℃|℉|[CFK]\b|kelvin|celsius|fahrenheit)"),
-        re.compile(r"°|\b(?:temperature|degrees?|celsius|fahrenheit)\b", re.IGNORECASE),
+        re.compile(rf"(?:{_DIGITS}|\d)(?:[°º˚⁰]|degrees?\b|℃|℉|[CFK]\b|kelvin|celsius|fahrenheit)"),
+        re.compile(r"[°º˚⁰]|\b(?:temperature|degrees?|celsius|fahrenheit)\b", re.IGNORECASE),
     ),
     (
         re.compile(r"\bhow loud\b|\bdecibels?\b", re.IGNORECASE),
@@ -201,10 +201,11 @@ async def ungiven(
         if word not in own | _ASKING and not word[0].isdigit()
     }
     focus = dict(islice(focus.items(), _MOST_FOCUS))
-    units = _valued(last, _of_names(named, candidates, shown), frozenset(focus), dimension)
+    names = definitions.named(focus.keys(), (hit.text for hit in candidates))
+    units = _valued(last, _of_names(named, candidates, shown), focus, dimension, names)
     if any(each.kind == "name" for each in named):
         # A row for "anywhere else" is for every place that its table does not name.
-        units += [each for each in _valued(last, shown, frozenset(focus), dimension) if rows.has_others(each.text)]
+        units += [each for each in _valued(last, shown, focus, dimension, names) if rows.has_others(each.text)]
     if dimension is not None and not units:
         return _told(focus, last)
     if not focus or not units:
@@ -262,9 +263,14 @@ def _of_names(named: Sequence[ExactName], candidates: Sequence[Hit], shown: Sequ
 
 
 def _valued(
-    question: str, hits: Sequence[Hit], focus: frozenset[str], dimension: tuple[re.Pattern[str], re.Pattern[str]] | None
+    question: str,
+    hits: Sequence[Hit],
+    focus: Mapping[str, str],
+    dimension: tuple[re.Pattern[str], re.Pattern[str]] | None,
+    names: Mapping[str, frozenset[str]],
 ) -> list[_Valued]:
-    """The units of ``hits`` that give a value of the kind that ``question`` asks for, closest to it first."""
+    """The units of ``hits`` that give a value of the kind that ``question`` asks for, closest to it first. ``names``
+    are those that documents define by words of ``focus``."""
     found: list[_Valued] = []
     for hit in hits:
         before, lead = "", ""
@@ -279,8 +285,10 @@ def _valued(
             title = path.rpartition(" > ")[2] if unit.kind == "item" else ""
             gives = any(_gives(each, unit.kind == "row", question, dimension) for each in (body, title) if each)
             if gives:
-                context = f"{hit.source} {path} {lead} {before} {body}"
-                found.append(_Valued(body, context, hit.text, unit.kind == "row", len(terms.content(context) & focus)))
+                meant = " ".join(focus[word] for word in sorted(definitions.meant(body, names)))
+                context = f"{hit.source} {path} {lead} {before} {body} {meant}"
+                shared = len(terms.content(context) & focus.keys())
+                found.append(_Valued(body, context, hit.text, unit.kind == "row", shared))
             before = body
     return sorted(found, key=lambda each: -each.shared)[:_UNITS]
 

@@ -40,13 +40,20 @@ _DURATION = {
 }
 _MEASURES = (
     "mm|cm|km|m|kg|g|mg|ml|l|litres?|liters?|kw|w|watts?|v|volts?|mb|gb|tb|inch(?:es)?|feet|miles?|metres?|meters?|"
-    "°c|degrees|grams?|kilograms?|bar|rpm|db|amps?"
+    "[°º˚⁰] ?[cf]|degrees|grams?|kilograms?|bar|rpm|db|amps?"
 )
+# What stands for the sign of degrees where a keyboard lacks it.
+_DEGREE = re.compile(r"[°º˚⁰] ?")
+# "1st" is a place, and counts nothing.
+_NO_ORDINAL = r"(?!\d|(?:st|nd|rd|th)\b)"
 _PATTERNS = (
     ("money", re.compile(rf"(?P<unit>[£$€¥])\s?(?P<number>{_DIGITS}){_SCALE}", re.IGNORECASE)),
     ("money", re.compile(rf"(?P<number>{_NUMBER}){_SCALE}\s+(?P<unit>pound|dollar|euro)s?\b", re.IGNORECASE)),
     ("percent", re.compile(rf"(?P<number>{_NUMBER})\s?(?P<unit>%|percent\b|per cent\b)", re.IGNORECASE)),
-    ("time", re.compile(r"\b(?P<hour>\d{1,2})(?:[:.](?P<minute>\d\d))?\s?(?P<half>[ap])\.?m\b\.?", re.IGNORECASE)),
+    (
+        "time",
+        re.compile(r"\b(?P<hour>\d{1,2})(?:[:.](?P<minute>\d\d))?\s?(?P<half>[ap])(?:\.m\.|\.?m\b)", re.IGNORECASE),
+    ),
     ("time", re.compile(r"\b(?P<hour>[01]?\d|2[0-3]):(?P<minute>[0-5]\d)\b(?P<half>)")),
     ("date", re.compile(r"\b(?P<year>(?:19|20)\d\d)-(?P<month>\d\d)-(?P<day>\d\d)\b")),
     (
@@ -64,6 +71,14 @@ _PATTERNS = (
         ),
     ),
     (
+        "date",
+        re.compile(
+            r"\b(?P<day>\d{1,2})(?:st|nd|rd|th)\s+(?:(?:working |business )?day\s+)?of\s+"
+            r"(?:(?:the|each|every|this|next|following)\s+){0,2}(?P<month>month)\b(?P<year>)",
+            re.IGNORECASE,
+        ),
+    ),
+    (
         "duration",
         re.compile(
             rf"(?P<number>{_NUMBER})[\s-]+(?:(?P<kind>working|business|calendar|full|consecutive)\s+)?"
@@ -74,7 +89,7 @@ _PATTERNS = (
     ("measure", re.compile(rf"(?P<number>{_NUMBER})\s?(?P<unit>{_MEASURES})\b", re.IGNORECASE)),
     ("year", re.compile(r"\b(?P<number>(?:1[5-9]|20)\d\d)\b(?P<unit>)")),
     ("count", re.compile(rf"(?P<number>{_NUMBER})\s+(?P<unit>[a-z][a-z-]{{2,}})", re.IGNORECASE)),
-    ("count", re.compile(rf"(?P<number>{_NUMBER}|\d+)(?P<unit>)", re.IGNORECASE)),
+    ("count", re.compile(rf"(?P<number>{_NUMBER}|\d+){_NO_ORDINAL}(?P<unit>)", re.IGNORECASE)),
 )
 _NEGATIVE = re.compile(
     r"\b(?:not|no|never|cannot|forbidden|prohibited|banned|disallowed|neither|refused|unavailable)\b|n['’]t\b",
@@ -150,7 +165,7 @@ def _value(kind: str, match: re.Match[str]) -> Iterator[Value]:
             unit = unit.replace("business", "working")
         elif unit:
             # "five or six" is no count; the word after a count is not part of the value.
-            unit = "" if terms.stops(unit) else terms.stem(unit)
+            unit = "" if terms.stops(unit) else terms.stem(_DEGREE.sub("°", unit))
         if kind == "count":
             text, end = parts["number"], start + len(parts["number"])
         yield Value(kind, unit, f"{amount:g}", text, start, end)
@@ -165,5 +180,7 @@ def _amount(number: str, scale: str | None) -> float:
 
 def _date(parts: dict[str, str | None]) -> str:
     month = (parts["month"] or "").lower()
+    if month == "month":
+        return f"each month {int(parts['day'] or 0):02}"
     number = int(month) if month.isdigit() else 1 + next(n for n, m in enumerate(_MONTHS) if m.startswith(month[:3]))
     return f"{number:02}-{int(parts['day'] or 0):02}" + (f" {parts['year']}" if parts["year"] else "")

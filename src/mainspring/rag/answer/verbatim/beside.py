@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mainspring.rag.answer.evidence import exact_names
-from mainspring.rag.answer.verbatim import display, extract, question_kind
+from mainspring.rag.answer.verbatim import display, extract, question_kind, rows
 from mainspring.rag.answer.verbatim.extract import Passage
 from mainspring.rag.text import terms
 
@@ -25,8 +25,10 @@ _LISTED = ("item", "row")
 def without(chosen: Sequence[Passage], question: str) -> list[Passage]:
     """``chosen`` (best first) without what is beside the point of ``question``."""
     last = question.rpartition("\n")[2]
+    chosen = _once(chosen, question)
     if len(chosen) < 2 or display.several(last):
         return list(chosen)
+    chosen = _of_asked_columns(chosen, question)
     asked = terms.content(last) or terms.content(question)
     kind = question_kind.wanted(question)
     best = chosen[0]
@@ -47,6 +49,43 @@ def without(chosen: Sequence[Passage], question: str) -> list[Passage]:
             continue
         kept.append(passage)
     return kept
+
+
+def _once(chosen: Sequence[Passage], question: str) -> list[Passage]:
+    """``chosen`` without rows that show what a better one shows: tables repeat the columns of those before them."""
+    found: list[Passage] = []
+    said: set[str] = set()
+    for passage in chosen:
+        row, cells = _asked_cells(passage, question)
+        shown = rows.short(row, cells) if row is not None and cells else ""
+        if shown and shown in said:
+            continue
+        said.add(shown)
+        found.append(passage)
+    return found
+
+
+def _of_asked_columns(chosen: Sequence[Passage], question: str) -> list[Passage]:
+    """``chosen`` without rows of which the question names no column, where another row for the same has one that it
+    names: the total, and not the rent."""
+    asked = terms.content(question)
+    named: dict[str, list[bool]] = {}
+    keys: list[tuple[str, bool]] = []
+    for passage in chosen:
+        row, cells = _asked_cells(passage, question)
+        key = row.key.value.casefold() if row is not None and cells and not row.lists else ""
+        names = bool(terms.content(" ".join(cell.name for cell in cells)) & asked)
+        named.setdefault(key, []).append(names)
+        keys.append((key, names))
+    return [
+        passage for passage, (key, names) in zip(chosen, keys, strict=True) if not key or names or not any(named[key])
+    ]
+
+
+def _asked_cells(passage: Passage, question: str) -> tuple[rows.Row | None, Sequence[rows.Cell]]:
+    """The row that ``passage`` is, and the cells of it that ``question`` asks for."""
+    row = rows.parsed(passage.text) if passage.kind == "row" else None
+    return row, rows.columns(row, question) if row is not None else ()
 
 
 def _has(passage: Passage, name: exact_names.ExactName) -> bool:

@@ -52,9 +52,10 @@ _ASKS_ADDRESS = re.compile(
 )
 # A list of up to this many words is shown whole.
 _LIST_WORDS = 60
-_MOST_BOLD, _CLOSE = 2, 40
+_MOST_BOLD, _CLOSE, _BEHIND = 2, 40, 100
 _TELEPHONE = re.compile(r"(?<![\d-])(?:\(\d{3}\) ?|\d{3}[-. ])\d{3}[-. ]\d{4}(?![\d-])")
 _LEADS_TO = re.compile(r"\b(?:until|by|within|up to|at most|no later than|no more than|takes?|costs?) $", re.IGNORECASE)
+_FOR = re.compile(r"\s*(?:for|per|in|if|when|to|at|on) ", re.IGNORECASE)
 _DIGITS = re.compile(r"[\d.,]+")
 # The lower end of a range, right in front of its upper end.
 _RANGE = re.compile(
@@ -96,6 +97,8 @@ def whole(passage: Passage, question: str, texts: Mapping[str, str], room: int) 
     grown = passage
     if passage.kind == "item" and whole_list.answers(passage, question, text):
         grown = whole_list.of(passage, text, room)
+    elif passage.kind in ("item", "sentence") and passage.text.rstrip(_CLOSING).endswith(":"):
+        grown = whole_list.led(passage, text)
     elif passage.kind == "item" and (several(question) or asks(passage.heading)):
         grown = whole_list.of(passage, text)
     elif passage.kind == "item" and (told := item_parts.telling(passage, question)) is not None:
@@ -177,7 +180,7 @@ def bold(sentence: str, question: str) -> str:
     clause = _CLAUSE.match(sentence)
     found = [value for value in answering(sentence, latest(question)) if clause is None or value.start >= clause.end()]
     if len(found) > _MOST_BOLD:
-        found = [max(found, key=lambda value: _around(sentence, value, terms.content(question)))]
+        found = [max(found, key=lambda value: _around(sentence, value, found, terms.content(question)))]
     parts, place = [], 0
     numbers = [match.span() for match in _TELEPHONE.finditer(sentence)]
     for value in found:
@@ -200,10 +203,16 @@ def bold(sentence: str, question: str) -> str:
     return "".join([*parts, sentence[place:]])
 
 
-def _around(sentence: str, value: Value, asked: frozenset[str]) -> int:
-    """How many words of the question are close to ``value``."""
-    near = f"{sentence[max(0, value.start - _CLOSE) : value.start]} {sentence[value.end : value.end + _CLOSE]}"
-    return len(terms.content(near) & asked) + 2 * bool(_LEADS_TO.search(sentence[: value.start]))
+def _around(sentence: str, value: Value, others: Sequence[Value], asked: frozenset[str]) -> int:
+    """How many words of the question are close to ``value``: behind it up to the next of ``others`` where what it is
+    for stands there ("$30 for students"), else also in front of it."""
+    stop = min((each.start for each in others if each.start >= value.end), default=len(sentence))
+    behind = sentence[value.end : min(stop, value.end + _BEHIND)]
+    said = behind
+    if not _FOR.match(behind):
+        begin = max((each.end for each in others if each.end <= value.start), default=0)
+        said = f"{sentence[max(begin, value.start - _CLOSE) : value.start]} {behind[:_CLOSE]}"
+    return len(terms.content(said) & asked) + 2 * bool(_LEADS_TO.search(sentence[: value.start]))
 
 
 def _titles(chosen: Sequence[Passage]) -> dict[int, str]:

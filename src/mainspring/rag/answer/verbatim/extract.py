@@ -23,7 +23,7 @@ from mainspring.rag.answer.evidence import exact_names
 from mainspring.rag.answer.verbatim import question_kind, rows, unit_place
 from mainspring.rag.answer.verbatim.choice_weights import LEXICAL, SHIPPED, ChoiceWeights
 from mainspring.rag.search.hit import Hit
-from mainspring.rag.text import sentences, terms
+from mainspring.rag.text import definitions, sentences, terms
 
 # The cosine of a heading that asks the question, above which it counts, and how much less it does for each unit below.
 _ASKED_FROM, _FURTHER = 0.5, 0.6
@@ -107,9 +107,10 @@ async def passages(
     asked = terms.content(question)
     weights = terms.rarity(asked, [terms.content(f"{hit.heading} {hit.text}") for hit in considered])
     kind = terms.asked_kind(question)
+    names = definitions.named(asked, (hit.text for hit in considered))
     units: list[_Unit] = []
     for hit, further in [*((each, 0.0) for each in shown), *((each, 1.0) for each in others)]:
-        found = _units(hit, texts[hit.document_id], weights, kind, asked, question)
+        found = _units(hit, texts[hit.document_id], weights, kind, asked, question, names)
         units += [unit.less(_ELSEWHERE, further) for unit in found] if further else found
         # Some thirty chunks are a tenth of a second: other requests go on between them.
         await asyncio.sleep(0)
@@ -274,12 +275,18 @@ def _meant(question: str) -> list[exact_names.ExactName]:
 
 
 def _units(
-    hit: Hit, text: str, weights: Mapping[str, float], kind: terms.Asked, asked: frozenset[str], question: str
+    hit: Hit,
+    text: str,
+    weights: Mapping[str, float],
+    kind: terms.Asked,
+    asked: frozenset[str],
+    question: str,
+    names: Mapping[str, frozenset[str]],
 ) -> list[_Unit]:
     if text[hit.start : hit.end] != hit.text:
         return []
     found = [(one, hit.text[one.start : one.end]) for one in sentences.split(hit.text)]
-    words = [terms.content(body) & asked for _, body in found]
+    words = [(terms.content(body) & asked) | definitions.meant(body, names) for _, body in found]
     path, above = hit.heading, terms.content(hit.heading) & asked
     told, lead = False, ""
     title = hit.heading.rpartition(" > ")[2]
@@ -299,9 +306,7 @@ def _units(
         told = True
         # The lead-in of a list or a table applies to each of its items or rows.
         lead = body if sentence.role == "lead_in" else lead if sentence.kind in ("item", "row") else ""
-        if not sentence.showable or unit_place.names_items(found, number, text, hit.start):
-            continue
-        if unit_place.titles(text, hit.start + sentence.start, hit.start + sentence.end):
+        if not _answers(found, number, hit, text, question):
             continue
         own = words[number] | (_led(lead, asked, weights) if sentence.kind == "item" else frozenset())
         over = unit_place.over(found, number, text, hit.start)
@@ -324,14 +329,21 @@ def _units(
             -float(row and cases.get(number) is False),
             *(0.0, 0.0, 0.0),
         )
-        start, end = hit.start + sentence.start, hit.start + sentence.end
-        units.append(
-            _Unit(
-                hit, body, start, end, sentence.kind, path, lexical, previous, told_by, below, cases.get(number, 0) > 0
-            )
-        )
+        place = (hit, body, hit.start + sentence.start, hit.start + sentence.end, sentence.kind, path)
+        units.append(_Unit(*place, lexical, previous, told_by, below, cases.get(number, 0) > 0))
         below += below >= 0
     return units
+
+
+def _answers(found: Sequence[tuple[sentences.Sentence, str]], number: int, hit: Hit, text: str, question: str) -> bool:
+    """Whether ``found[number]``, a unit of ``hit`` in the document ``text``, may answer ``question`` by itself."""
+    unit, body = found[number]
+    # "We refund within 30 days of:" says how long, whatever its list says.
+    leads = unit.role == "lead_in" and unit.kind != "row" and question_kind.wanted(question) == "value"
+    if not unit.showable and not (leads and question_kind.answering(body, question)):
+        return False
+    names = unit_place.names_items(found, number, text, hit.start)
+    return not names and not unit_place.titles(text, hit.start + unit.start, hit.start + unit.end)
 
 
 def _led(lead: str, asked: frozenset[str], weights: Mapping[str, float]) -> frozenset[str]:

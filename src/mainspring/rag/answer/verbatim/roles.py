@@ -24,6 +24,12 @@ _POINTS_ON = re.compile(
     r" (?:below|here|(?:in|by) the (?:following |next )?(?:tables?|lists?|figures?|sections?|pages?)(?: below)?))\.$",
     re.IGNORECASE,
 )
+_SEVERAL_WAYS = re.compile(
+    r"\bthere are (?:also )?(?:a few|some|several|many|various|a number of|a couple of|multiple|different|other) "
+    r"(?:[\w-]+ ){0,2}?(?:things|ways|steps|options|reasons|methods|solutions|tips|possibilities|causes)\b"
+    r"[^.,:;!?]{0,80}[.;]$",
+    re.IGNORECASE,
+)
 _FOOTER = re.compile(
     r"(?:page|seite|p\.)\s*\d{1,4}(?:\s*(?:of|/|von|\|)\s*\d{1,4})?"
     r"|\d{1,4}\s*(?:/|of|von)\s*\d{1,4}"
@@ -108,7 +114,9 @@ def role_of(text: str, kind: str, *, alone: bool = False) -> Role:
         return "question"
     words = body.split()
     end = body[-_MAX_END:]
-    if _LEADS_IN.search(end) or (_POINTS_ON.search(end) and not any(map(str.isdigit, body))):
+    if _LEADS_IN.search(end) or (
+        (_POINTS_ON.search(end) or _SEVERAL_WAYS.search(body[-2 * _MAX_END :])) and not any(map(str.isdigit, body))
+    ):
         return "lead_in"
     if len(body) > _MAX_FORM:
         # Longer text is no such statement, and searching for forms takes bounded time.

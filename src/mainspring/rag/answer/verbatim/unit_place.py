@@ -10,6 +10,8 @@ from mainspring.rag.text import sentences
 # An item with nested items is their label if it has at most this many words, and so are the words that open an item.
 LABEL_WORDS = 12
 _LABEL = re.compile(r"[^\n:]{1,120}?:(?=\s)")
+# "Yield: 20 waffles"
+_PAIR = re.compile(r"[^\W\d][^\W\d]{0,30}: .{0,40}\d")
 # An item that only names those below it has at most this many words.
 _NAME_WORDS = 5
 
@@ -66,7 +68,8 @@ def _indent(text: str, place: int) -> int:
 def titles(text: str, start: int, end: int) -> bool:
     """Whether ``text[start:end]`` is the first line of a document, by itself and no sentence: its title."""
     alone = text.startswith("\n\n", end) and "\n" not in text[start:end]
-    return alone and not text[:start].strip() and not text[start:end].rstrip("*_`").endswith((".", "!", "?", "。"))
+    says = _PAIR.match(text[start:end]) or text[start:end].rstrip("*_`").endswith((".", "!", "?", "。", ":"))
+    return alone and not text[:start].strip() and not says
 
 
 def below(path: str, title: str) -> str:

@@ -69,6 +69,24 @@ def of(passage: Passage, text: str, words: int | None = None) -> Passage:
     return passage
 
 
+def led(passage: Passage, text: str) -> Passage:
+    """``passage``, which leads in to a list, with the items of that list."""
+    units = _around(passage, text)
+    at = _at(units, passage)
+    if at is None:
+        return passage
+    own = _indent(text, units[at].lead) if units[at].kind == "item" else -1
+    end = at
+    while end + 1 < len(units) and units[end + 1].kind == "item" and _indent(text, units[end + 1].lead) > own:
+        end += 1
+    return replace(passage, text=text[passage.start : units[end].end], end=units[end].end) if end > at else passage
+
+
+def _indent(text: str, place: int) -> int:
+    """The number of characters in front of ``place`` in its line."""
+    return place - (text.rfind("\n", 0, place) + 1)
+
+
 def _around(passage: Passage, text: str) -> list[sentences.Sentence]:
     """The units of ``text`` around ``passage``, with their places in it. A window begins and ends with a line."""
     begin = text.rfind("\n", 0, max(0, passage.start - AROUND)) + 1

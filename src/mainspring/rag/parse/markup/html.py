@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from email import message_from_bytes, policy
 from email.message import EmailMessage, MIMEPart
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from mainspring.core.errors import MissingExtra, UnreadableDocument
 from mainspring.rag.parse.compose import Composer
 from mainspring.rag.parse.encoding import decode
-from mainspring.rag.parse.markup import markdown
+from mainspring.rag.parse.markup import markdown, table_header
 from mainspring.rag.parse.parsed import Parsed
 
 _MARK = "zqtable{}zq"
@@ -79,8 +79,8 @@ def write_html(source: bytes | str, composer: Composer) -> None:
     at = 0
     for match in _MARKED.finditer(text):
         composer.markdown(text[at : match.start()])
-        caption, cells = tables[int(match[1])]
-        composer.table(cells, caption=caption)
+        caption, cells, unnamed = tables[int(match[1])]
+        composer.table(cells, caption=caption, unnamed=unnamed)
         at = match.end()
     composer.markdown(text[at:])
 
@@ -223,9 +223,10 @@ def _flow(tree: Any) -> None:
             each.tail = _SPACE.sub(" ", each.tail)
 
 
-def _take_tables(tree: Any, html: Any) -> list[tuple[str, list[list[str]]]]:
-    """Put a mark in the place of each table of data; (caption, cells) of each. Tables for layout stay."""
-    found: list[tuple[str, list[list[str]]]] = []
+def _take_tables(tree: Any, html: Any) -> list[tuple[str, list[list[str]], bool]]:
+    """Put a mark in the place of each table of data; (caption, cells, whether each row is a key and its value) of each.
+    Tables for layout stay."""
+    found: list[tuple[str, list[list[str]], bool]] = []
     for table in list(tree.iter("table")):
         if next(table.iterdescendants("table"), None) is not None or table.getparent() is None:
             continue
@@ -242,7 +243,7 @@ def _take_tables(tree: Any, html: Any) -> list[tuple[str, list[list[str]]]]:
         mark = html.Element("p")
         mark.text, mark.tail = _MARK.format(len(found)), table.tail
         table.getparent().replace(table, mark)
-        found.append((caption, cells))
+        found.append((caption, cells, _are_pairs(table, cells)))
     return found
 
 
@@ -254,6 +255,17 @@ def _lays_out(table: Any) -> bool:
         if cell is not None and len(cell.text_content().split()) > len(title.text_content().split()):
             return True
     return False
+
+
+def _are_pairs(table: Any, cells: Sequence[Sequence[str]]) -> bool:
+    """Whether each row of ``table``, of two columns, is a key and its value: no cell of the first row's second column
+    is marked as a header, or stands over figures."""
+    rows = [row for row in (list(row.iter("td", "th")) for row in table.iter("tr")) if row]
+    if any(len(row) != 2 for row in rows) or any(len(row) != 2 for row in cells):
+        return False
+    second = rows[0][1]
+    marked = second.tag == "th" or next(second.iter("b", "strong"), None) is not None
+    return not (marked or table.find("thead") is not None or table_header.heads_figures([row[1] for row in cells]))
 
 
 def _grid(table: Any) -> list[list[str]]:

@@ -135,12 +135,23 @@ def parts(text: str, *, prefixed: bool = False) -> Iterator[str | Grid]:
             yield "\n".join(out)
             out = []
             rows = [_cells(line), *(_cells(row) for row in lines[index + 2 : end])]
-            yield grid(rows, caption if prefixed else "", unnamed=not any(cell.strip() for cell in rows[0]))
+            if (title := _only_column(rows)) and not prefixed:
+                yield grid(rows[1:], title)
+            else:
+                yield grid(rows, caption if prefixed else "", unnamed=not any(cell.strip() for cell in rows[0]))
             index = end
             continue
         out.append(line)
         index += 1
     yield "\n".join(out)
+
+
+def _only_column(rows: Sequence[Sequence[str]]) -> str:
+    """The name of the only column of ``rows``, which says what each of them is about; empty: they have several, or
+    none."""
+    name = _flat(rows[0][0])
+    single = len(rows) > 1 and all(len(row) == 1 for row in rows)
+    return name if single and len(name.split()) <= _TITLE_WORDS else ""
 
 
 def _divides(line: str, header: str) -> bool:

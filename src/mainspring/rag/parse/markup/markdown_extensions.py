@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Sequence
 
+from mainspring.rag.parse.markup import html_lists, table_header
 from mainspring.rag.parse.markup.markup_tables import pipe_table
 
 _FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})")
@@ -26,6 +28,8 @@ _TAG = re.compile(
     rf"</?(?:{'|'.join(_TAGS.split())})(?:\s+[\w:@.-]+(?:=(?:\"[^\"]*\"|'[^']*'|[^\s>]+))?)*\s*/?>", re.IGNORECASE
 )
 _ROW_TAG, _CELL_TAG = re.compile(r"<tr\b[^<>]*>", re.IGNORECASE), re.compile(r"<t[dh]\b[^<>]*>", re.IGNORECASE)
+# A table marks the names of its columns by these.
+_NAMES_COLUMNS = re.compile(r"<(?:th|b|strong)\b", re.IGNORECASE)
 _ANY_TAG = re.compile(r"<[^<>]*>")
 # Between items in one line, and between blocks that would run together without their tags.
 _NEXT_ITEM = re.compile(r"(?<!\s)\s*</li>\s*<li(?:\s[^<>]*)?>\s*", re.IGNORECASE)
@@ -43,7 +47,20 @@ _SHORTCODE = re.compile(r"\{\{[<%](?:(?!\{\{[<%]).)*?[>%]\}\}|\{%-?\s(?:(?!\{%).
 _TARGET = re.compile(r"^\s*\([\w-]+\)=\s*$|^\s*\[(?:toc|_toc_|\[_toc_\])\]\s*$", re.IGNORECASE)
 _ALERT = re.compile(r"^(\s*>\s*)\[!(\w+)\]\s*(.*)$")
 _ADMONITION = re.compile(r"^(\s*)(?:!!!|\?\?\?\+?)\s+(\w+)(?:\s+\"([^\"]*)\")?\s*$")
-_CONTAINER = re.compile(r"^\s*:{3,}\s*(?:\{?(\w+)\}?)?(?:\s+(.*))?$")
+_CONTAINER = re.compile(r"^(\s*):{3,}\s*(?:\{?(\w+)\}?)?(?:\s+(.*))?$")
+_ASIDES = frozenset(
+    "note tip info caution warning danger important hint attention error success details seealso".split()
+)
+# A line that has only a picture, and an item of a list or what is indented below it.
+_ONLY_PICTURE = re.compile(
+    r"\s*(?:<(?:p|a|div|center|figure)\b[^<>]*>\s*)*(?:<img\b[^<>]*>|!\[[^\[\]]*\]\([^()]*\))"
+    r"\s*(?:</(?:p|a|div|center|figure)>\s*)*",
+    re.IGNORECASE,
+)
+_IS_PICTURE = re.compile(r"\b(?:image|picture|photo|screenshot|banner)s?\W*$", re.IGNORECASE)
+_IN_LIST = re.compile(r"[ \t]*(?:[-*+]|\d{1,3}[.)])[ \t]|[ \t]{2,}\S")
+# A line of prose, which a label in front of it belongs to.
+_SAYS = re.compile(r"(?![ \t]*(?:#|[-*+][ \t]|\d{1,3}[.)][ \t]|\||:::|!!!))[ \t]*(?:>[ \t]?)*(?P<said>[^\s>].*)")
 _INLINE_CODE = re.compile(r"(`{1,9})(?!`)(.+?)(?<!`)\1(?!`)")
 
 
@@ -70,11 +87,31 @@ def strip(text: str) -> str:
 
 def _prose(text: str) -> str:
     lines: list[str] = []
+    before, labelled = "", False
     said = _COMMENT.sub(lambda match: "" if match["open"] is None else match[0], text)
-    for line in _without_html_tables(said).split("\n"):
-        if not _TARGET.match(line):
-            lines += _line(line)
+    for line in html_lists.items(_without_html_tables(said)).split("\n"):
+        if _TARGET.match(line):
+            continue
+        shown = _line(line)
+        first = _SAYS.match(shown[0]) if labelled and line.strip(" \t>") else None
+        if labelled and first:
+            # A note's label and its text are one paragraph.
+            while not lines[-1].strip(" \t>"):
+                lines.pop()
+            shown = [f"{lines.pop()} {first['said']}", *shown[1:]]
+        elif _ONLY_PICTURE.fullmatch(line) and shown[0].strip() and not _IN_LIST.match(before):
+            # What a picture says is no part of the sentence below it, and that it is one says nothing.
+            shown = ["", *shown, ""] if not _IS_PICTURE.search(shown[0]) else [""]
+        if line.strip(" \t>"):
+            labelled = _is_label(line) and shown[-1].endswith(":")
+            before = line
+        lines += shown
     return "\n".join(lines)
+
+
+def _is_label(line: str) -> bool:
+    """Whether ``line`` opens a note, which its kind or its title labels."""
+    return any(pattern.match(line) for pattern in (_ALERT, _ADMONITION, _CONTAINER))
 
 
 def _without_html_tables(text: str) -> str:
@@ -86,10 +123,28 @@ def _without_html_tables(text: str) -> str:
     while (start := lowered.find("<table", at)) >= 0 and (end := lowered.find("</table>", start)) >= 0:
         rows = [[_cell(each) for each in _CELL_TAG.split(row)[1:]] for row in _ROW_TAG.split(text[start:end])[1:]]
         rows = [row for row in rows if any(row)]
-        lines = pipe_table(rows) if any(len(row) > 1 for row in rows) else [row[0] for row in rows]
+        head = "<thead" in lowered[start:end]
+        named = head or _names_columns([row for row in _ROW_TAG.split(text[start:end])[1:] if _says(row)], rows)
+        table = rows if named else [[""] * max(map(len, rows), default=0), *rows]
+        lines = pipe_table(table, named=named) if any(len(row) > 1 for row in rows) else [row[0] for row in rows]
         out += [text[at:start], "\n\n", "\n".join(lines), "\n\n"]
         at = end + len("</table>")
     return "".join([*out, text[at:]])
+
+
+def _says(row: str) -> bool:
+    """Whether a row of a table in HTML has a cell with text."""
+    return any(_cell(each) for each in _CELL_TAG.split(row)[1:])
+
+
+def _names_columns(written: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+    """Whether the first of ``rows`` (of a table in HTML, ``written``) names the columns. Of two columns it does so
+    where it is marked as their header, or stands over figures: else each row is a key and its value."""
+    if any(len(row) != 2 for row in rows):
+        return True
+    second = [tag.start() for tag in _CELL_TAG.finditer(written[0])][1]
+    marked = _NAMES_COLUMNS.search(written[0], second) is not None
+    return marked or table_header.heads_figures([row[1] for row in rows])
 
 
 def _cell(text: str) -> str:
@@ -107,7 +162,10 @@ def _line(line: str) -> list[str]:
         title = admonition[3] if admonition[3] is not None else admonition[2].capitalize()
         return [f"{admonition[1]}{title}:" if title else ""]
     if container:
-        return [f"{container[1].capitalize()}: {container[2] or ''}".rstrip() if container[1] else ""]
+        kind, title = container[2] or "", (container[3] or "").strip()
+        if kind.lower() in _ASIDES:
+            return [f"{container[1]}{title.rstrip(':') or kind.capitalize()}:"]
+        return [f"{container[1]}{kind.capitalize()}: {title}".rstrip() if kind else ""]
     shown = _inline(line)
     # A line with only marks leaves a gap, so that its neighbours stay separate.
     return [shown if shown.strip() or not line.strip() else ""]

@@ -10,9 +10,9 @@ from itertools import pairwise
 Rows = list[list[str]]
 
 
-def pipe_table(rows: Sequence[Sequence[str]]) -> list[str]:
-    """A pipe table; its first row names the columns."""
-    rows = [row for row in rows if any(row)]
+def pipe_table(rows: Sequence[Sequence[str]], *, named: bool = True) -> list[str]:
+    """A pipe table; its first row names the columns, or is empty if they are not ``named``."""
+    rows = [row for number, row in enumerate(rows) if any(row) or not (named or number)]
     if not rows:
         return []
     width = max(map(len, rows))

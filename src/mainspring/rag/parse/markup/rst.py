@@ -234,6 +234,9 @@ class _Converter:
             return end
         end = at
         while end < len(lines) and lines[end].strip() and lines[end][0] != " ":
+            if end > at and lines[end].startswith("* "):
+                # Without the blank line in front of it a list is prose by the letter, and meant as a list.
+                break
             end += 1
         text = " ".join(line.strip() for line in lines[at:end])
         if text.endswith("::"):

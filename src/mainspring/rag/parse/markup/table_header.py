@@ -44,6 +44,11 @@ def named(table: Sequence[Sequence[str]]) -> tuple[list[str], int]:
     return names, levels
 
 
+def heads_figures(column: Sequence[str]) -> bool:
+    """Whether the first cell of ``column`` stands over figures, and is none."""
+    return len(column) > 1 and not NUMERIC.match(column[0]) and all(NUMERIC.match(cell) for cell in column[1:])
+
+
 def title(table: Sequence[Sequence[str]]) -> str:
     """What is merged across all columns of ``table`` above the names of its columns; empty: nothing."""
     row = table[0] if len(table) > 2 else ()
