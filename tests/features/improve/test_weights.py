@@ -226,3 +226,28 @@ async def test_a_trained_chat_model_writes_over_documents(loop: Loop) -> None:
     calls = await loop.world.system.stores.events.find("default", kind="call", limit=100)
     label = campaign.made.version.partition("@")[0]
     assert any(label in str(each.facts) for each in calls), [each.facts for each in calls]
+
+
+async def test_a_version_that_is_withdrawn_says_so_and_leaves_what_was_there_before(loop: Loop) -> None:
+    campaign = await loop.run("small", "model", 0.1)
+    assert campaign.stage == "promoted", campaign.reason
+    label = campaign.made.version
+    assert await loop.ask("red", label, "Hello?") == "The trained one says so."
+    await loop.training.withdraw_version(loop.who, label)
+    await loop.door.follow()
+    assert await loop.ask("red", "small", "Hello?") == "As it was."
+    (moved, *_) = await loop.door.history("default", "small")
+    assert (moved.action, moved.by, moved.reason) == ("withdrawn", "server", f"{label} was withdrawn")
+
+    async def refused(key: str, name: str) -> str:
+        asked = {"model": name, "messages": [{"role": "user", "content": "Hello?"}]}
+        answer = await loop.world.call(loop.world.keys[key], "POST", "/v1/chat/completions", asked)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (404, "model_not_found")
+        return str(answer.json()["error"]["message"])
+
+    assert (await refused("red", label)).startswith(f"{label} was withdrawn")
+    # The loop's own candidate, too; and other tenants are told nothing of either.
+    name = f"small@{campaign.candidate_id}"
+    assert (await refused("red", name)).startswith(f"{name} was withdrawn: {label} was withdrawn")
+    for each in (label, name):
+        assert "withdrawn" not in await refused("stranger", each)

@@ -107,7 +107,7 @@ class Making:
         """What answers the ``tenant`` as ``served`` by means of ``found``; its answers name ``variant``. Raises
         ``InvalidRequest`` if one of them cannot be served any more."""
         made = partial(self._made, served, found, tenant)
-        late = any(isinstance(each, ModelValue) and self._trained(each.model) for each in found.values)
+        late = any(isinstance(each, ModelValue) and self.trained(each.model) for each in found.values)
         return Varied(Late(made) if late else made(), served.name, found.ids, variant)
 
     def _made(self, served: Served, found: Prepared, tenant: str) -> Responder:
@@ -126,7 +126,7 @@ class Making:
         if model and isinstance(served.responder, VersionedApplication):
             return served.responder.by_version(model)
         trained = None
-        if self._trained(model) and self.versions is not None:
+        if self.trained(model) and self.versions is not None:
             trained = self.versions.chat_model(tenant, model)
         elif model and model not in self._rooms.path.chat:
             raise InvalidRequest(f"no chat model {model:.100} is served any more", param="candidate")
@@ -158,14 +158,15 @@ class Making:
             served = f"{embedder} and {reranker or 'no reranker'}"
             raise _wrong(candidate, f"the calibration was fitted with {fitted}, and {served} are served")
 
-    def _trained(self, model: str) -> bool:
+    def trained(self, model: str) -> bool:
+        """Whether it is a version of training, and no model of the settings."""
         return is_label(model) and model not in self._rooms.path.chat
 
     async def _check_model(self, principal: Principal, candidate: Candidate, model: str) -> None:
         if model in self._rooms.path.chat and model in self._rooms.engines.chat:
             return
         names = ", ".join(sorted(self._rooms.engines.chat)) or "none"
-        if not self._trained(model) or self.versions is None:
+        if not self.trained(model) or self.versions is None:
             raise _wrong(candidate, f"no chat model {model:.100} is served", f"Chat models: {names}")
         try:
             version = await self.versions.version(principal.tenant, model)
