@@ -174,9 +174,10 @@ class VersionedApplication(Protocol):
         ...
 
 
-CandidateKind = Literal["model", "prompt", "examples", "answering", "reranker", "router", "judge"]
+CandidateKind = Literal["model", "prompt", "examples", "answering", "reranker", "reader", "router", "judge"]
 """What an application may use another one of: its chat model, its prompt, examples in its prompt, thresholds and
-weights of answering from documents, its reranker, its router, a judge of its answers."""
+weights of answering from documents, its reranker, the reader that tells near misses, its router, a judge of its
+answers."""
 
 
 MOST_SOURCES = 4_000
@@ -194,6 +195,7 @@ class Candidate:
     | examples | ``{"examples": [{"question", "answer"}], "nearest": k}`` |
     | answering | ``{"calibration": {...}, "weights": {...}}`` |
     | reranker | ``{"version": LABEL}`` or ``{"model": NAME}`` |
+    | reader | ``{"version": LABEL, "read_below": X}`` |
     | router | ``{"weights": {...}, "policy": NAME, "accept_above": X}`` and other thresholds |
     | judge | ``{"judge": NAME, "version": N}`` |
     """

@@ -18,7 +18,7 @@ from tests.world import Key, World, opened, use_engines
 
 pytestmark = pytest.mark.slow
 PEOPLE = {"x-training-consent": "true"}
-CANARY = {"steps": [0.5], "step_s": 0, "metric": {"source": "feedback"}}
+CANARY = {"steps": [0.5], "step_s": 0, "metric": {"source": "feedback", "window_s": 3, "effect": 0.2}}
 TOPICS = (
     "leases of garden sheds", "the price of a blue bicycle", "trains to the mountains", "repairs of old radios",
     "the opening hours of our library", "insurance for travelling musicians", "a recipe with lentils and rice",
@@ -75,11 +75,11 @@ class People:
         return text
 
     async def campaign(self) -> dict[str, Any]:
-        """The one that is under way or over, once there is one."""
+        """The first one, once there is one: the feedback of its canary begins another."""
         async with asyncio.timeout(60):
             while not (found := (await self.call("GET", "/v1/improve/campaigns"))["data"]):
                 await asyncio.sleep(0.1)
-        return dict(await self.call("GET", f"/v1/improve/campaigns/{found[0]['id']}"))
+        return dict(await self.call("GET", f"/v1/improve/campaigns/{found[-1]['id']}"))
 
     async def until_over(self) -> dict[str, Any]:
         """People ask as long as it takes."""
@@ -96,7 +96,7 @@ class People:
 @pytest.fixture
 async def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
     use_engines(monkeypatch, models())
-    async with opened(tmp_path, improve={"every_s": 0.1}) as found, found.system.working():
+    async with opened(tmp_path, improve={"every_s": 0.1}, trials={"every_s": 0.5}) as found, found.system.working():
         yield found
 
 

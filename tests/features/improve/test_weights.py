@@ -84,6 +84,19 @@ class Preferring:
         pass
 
 
+class Doubting:
+    """A reader to which no passage answers anything."""
+
+    computes_here = True
+    name = fingerprint = "doubting"
+
+    async def rerank(self, _: str, passages: Any) -> Reranked:
+        return Reranked(np.full(len(passages), 0.01), 1)
+
+    async def close(self) -> None:
+        pass
+
+
 class Loop:
     """The loop of one system. What it compares and tries is a double, as ``said``."""
 
@@ -154,6 +167,7 @@ async def loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     monkeypatch.setattr(entering, "entry_of", lambda row, *_: {"kind": row.makes})
     pulled = lambda _, name: SimpleNamespace(entry=SimpleNamespace(name=name), files={})  # noqa: E731
     monkeypatch.setattr(Serving, "_pull", pulled)
+    monkeypatch.setattr(Serving, "_encoder", lambda *_: Doubting())
     async with opened(tmp_path) as world, training(world.system.services[Training]):
         yield Loop(world, reranker)
 
@@ -209,6 +223,36 @@ async def test_a_trained_reranker_is_promoted_or_taken_out_of_service(loop: Loop
     text = await loop.ask("red", "document-qa", f"What do we know about {doc.topic}?")
     assert doc.mark in text
     assert loop.reranker.asked
+
+
+async def test_a_trained_reader_refuses_what_it_doubts_until_it_is_undone(loop: Loop) -> None:
+    store = await loop.world.store(loop.world.keys["red"], "papers")
+    doc = await loop.world.add(loop.world.keys["red"], store, frozenset())
+    asked = f"What do we know about {doc.topic}?"
+
+    async def refused(question: str) -> bool:
+        return (await loop.ask("red", "document-qa", question)).startswith("The documents do not")
+
+    assert not await refused(asked)
+    campaign = await loop.run("document-qa", "reader", 0.1)
+    assert campaign.stage == "promoted", campaign.reason
+    assert campaign.made.value == {"version": campaign.made.version}
+    assert await refused(asked)
+    # A process that has not loaded it answers as before, and does not fail.
+    loop.training.serving._loaded.clear()  # type: ignore[union-attr]
+    assert not await refused(f"{asked} Please.")
+    await loop.improve.undo(loop.who, "document-qa", "as it was")
+    assert not await refused(asked)
+
+
+async def test_a_reranker_that_is_not_loaded_yet_fails_no_search(loop: Loop) -> None:
+    campaign = await loop.run("document-qa", "reranker", 0.1)
+    assert campaign.stage == "promoted", campaign.reason
+    store = await loop.world.store(loop.world.keys["red"], "papers")
+    doc = await loop.world.add(loop.world.keys["red"], store, frozenset())
+    loop.training.serving._loaded.clear()  # type: ignore[union-attr]
+    assert doc.mark in await loop.ask("red", "document-qa", f"What do we know about {doc.topic}?")
+    assert not loop.reranker.asked
 
 
 async def test_a_trained_chat_model_writes_over_documents(loop: Loop) -> None:

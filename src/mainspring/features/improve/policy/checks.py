@@ -21,15 +21,16 @@ _FITTING: Mapping[CandidateKind, tuple[Makes, ...]] = {
     "examples": ("examples",),
     "answering": ("answering",),
     "reranker": ("reranker",),
+    "reader": ("reader",),
     "router": ("router",),
     "judge": (),
 }
 _ANYTHING: Makes = "given"
 _EXPORTED = frozenset(
-    ("sft", "preference", "thumbs", "few-shot", "raft", "triplets", "rerank", "nli", "classification")
+    ("sft", "preference", "thumbs", "few-shot", "raft", "triplets", "rerank", "reader", "nli", "classification")
 )
 # Rows that come from files alone. A recipe of a plugin may read kinds that nobody here knows.
-_KNOWN = _EXPORTED | {"text", "pairs", "reader"}
+_KNOWN = _EXPORTED | {"text", "pairs"}
 
 
 async def check(tools: Tools, principal: Principal, application: str, policy: Policy) -> None:

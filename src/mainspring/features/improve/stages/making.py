@@ -238,7 +238,7 @@ def version_name(application: str) -> str:
 
 def _weights(campaign: Campaign, version: Version) -> bool:
     """Whether what was made answers under its name, once it is served or by itself."""
-    return campaign.recipe.kind in ("model", "reranker") and not version.made.value
+    return campaign.recipe.kind in ("model", "reranker", "reader") and not version.made.value
 
 
 async def _candidate(tools: Tools, campaign: Campaign, principal: Principal, version: Version) -> Candidate:
@@ -251,7 +251,7 @@ async def _candidate(tools: Tools, campaign: Campaign, principal: Principal, ver
         value = {"model": version.label}
     elif kind == "model":
         value = {"model": await tools.versions.serve_version(principal, version.label)}
-    elif kind == "reranker":
+    elif kind in ("reranker", "reader"):
         value = {"version": await tools.versions.serve_version(principal, version.label)}
     else:
         raise InvalidRequest(

@@ -163,9 +163,9 @@ async def watching(tools: Tools, campaign: Campaign, principal: Principal) -> Re
     wanted, variant = campaign.policy.after, campaign.candidate_id
     placed = await tools.door.placement(campaign.tenant, campaign.application)
     if not in_use(placed, variant):
-        why, notes = "something else was put in its place", {}
-        since = campaign.notes["promoted_at"]
-        if tools.taken is not None and (told := await tools.taken.taken_back(campaign.tenant, campaign.made, since)):
+        why, notes = "something else was put in its place", dict[str, Any]()
+        taken, since = tools.taken, campaign.notes["promoted_at"]
+        if taken is not None and (told := await taken.taken_back(campaign.tenant, campaign.made, since)):
             why, notes = f"{TAKEN_AWAY}: {told}", {"taken_back": True, "by_person": True}
         move = Move("rolled back", why, notes=notes, outcome="rolled back")
         return move, (lambda each: lineage.withdrawn(each, campaign.tenant, variant, move.reason),)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 
-from mainspring.core.errors import NotFound, UnknownModel
-from mainspring.core.types import Principal
+from mainspring.core.errors import MainspringError, NotFound, UnknownModel
+from mainspring.core.types import Principal, PromptUse
 from mainspring.core.variants import CURRENT, split
 from mainspring.features.variants.kinds import readers
 from mainspring.features.variants.kinds.making import Making
@@ -18,19 +18,36 @@ _log = logging.getLogger(__name__)
 
 
 async def of(place: Place, making: Making) -> list[tuple[StoredCandidate, str]]:
-    """What is in a placement and cannot answer, since its version was withdrawn or deleted; with the reason."""
+    """What is in a placement and cannot answer, since its version was withdrawn or deleted, or its prompt was; with the
+    reason."""
     found = []
     for kept in (*place.currents, *([] if place.candidate is None else [place.candidate])):
+        told = await _prompt_lost(place.tenant, kept.candidate, making)
         for label in _labels(kept.candidate, making):
-            if told := await _lost(place.tenant, label, making):
-                _log.warning("%s: %s is taken back: %s", place.application, kept.id, told)
-                found.append((kept, told))
+            told = told or await _lost(place.tenant, label, making)
+        if told:
+            _log.warning("%s: %s is taken back: %s", place.application, kept.id, told)
+            found.append((kept, told))
     return found
+
+
+async def _prompt_lost(tenant: str, candidate: Candidate, making: Making) -> str:
+    name, version = candidate.value.get("prompt"), candidate.value.get("version")
+    if candidate.kind != "prompt" or not name or making.prompts is None:
+        return ""
+    try:
+        await making.prompts.resolve(tenant, PromptUse(str(name), str(version)))
+    except NotFound:
+        return f"the prompt {name}@{version} was deleted"
+    except MainspringError:
+        # It is there, and asks for variables.
+        return ""
+    return ""
 
 
 def _labels(candidate: Candidate, making: Making) -> list[str]:
     """The versions of training that it answers by."""
-    if candidate.kind not in ("model", "reranker"):
+    if candidate.kind not in ("model", "reranker", "reader"):
         return []
     return [each for name in ("model", "version") if making.trained(each := str(candidate.value.get(name, "")))]
 
