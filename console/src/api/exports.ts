@@ -56,5 +56,5 @@ export interface ExportRow {
   event_ids: string[];
 }
 
-export const KINDS = ["sft", "preference", "thumbs", "few-shot", "raft", "triplets", "rerank", "nli", "classification"];
+export const KINDS = ["sft", "preference", "thumbs", "few-shot", "raft", "triplets", "rerank", "reader", "nli", "classification"];
 export const FORMATS = ["trl", "axolotl", "openai", "anthropic"];

@@ -143,10 +143,13 @@ class Assembly:
         elif variation.model:
             model = self._engines.chat[variation.model]
             writer, writes = self._written_by([model], self._path.chat), model.writes
+        settings = self._settings.rag
+        if variation.read_below is not None:
+            settings = settings.model_copy(update={"read_below": variation.read_below})
         return DocumentAnswerer(
             self._retriever.with_reranker(variation.reranker) if variation.reranker else self._retriever,
             self._stores.collections,
-            self._settings.rag,
+            settings,
             collection=collection,
             writer=writer,
             grounded=writes,
@@ -158,7 +161,7 @@ class Assembly:
             understanding=self._understanding,
             sift=self._path.sift,
             reader=self._engines.reader,
-            near_misses=self._engines.near_misses,
+            near_misses=variation.near_misses or self._engines.near_misses,
             confirmer=self._confirmed(),
             tracing=self._telemetry.tracing,
         )

@@ -42,7 +42,8 @@ class Order:
     ``export`` is the id of an export of the lake, ``folder`` a folder with ``train.jsonl`` and perhaps
     ``validation.jsonl`` and ``test.jsonl``: one of both. ``base`` is a name of the catalogue. ``suffix`` names the
     result. A run ends with its best checkpoint when ``seconds`` or ``usd`` are up. ``night``: it works at night alone.
-    ``serve``: what it makes is served before the job is over.
+    ``serve``: what it makes is served before the job is over. ``candidate``: it is for a comparison, and no application
+    chooses it by itself.
     """
 
     recipe: str
@@ -57,6 +58,7 @@ class Order:
     night: bool = False
     trace_id: str = ""
     serve: bool = False
+    candidate: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +123,8 @@ class Version:
     """It answers no more, and is served no more."""
     groups: frozenset[str] = frozenset()
     """Those that a reader of what it was made of needs, all of them."""
+    candidate: bool = False
+    """It was made to be compared: no application chooses it by itself."""
 
     @property
     def label(self) -> str:
@@ -170,9 +174,10 @@ class VersionedApplication(Protocol):
         ...
 
 
-CandidateKind = Literal["model", "prompt", "examples", "answering", "reranker", "router", "judge"]
+CandidateKind = Literal["model", "prompt", "examples", "answering", "reranker", "reader", "router", "judge"]
 """What an application may use another one of: its chat model, its prompt, examples in its prompt, thresholds and
-weights of answering from documents, its reranker, its router, a judge of its answers."""
+weights of answering from documents, its reranker, the reader that tells near misses, its router, a judge of its
+answers."""
 
 
 MOST_SOURCES = 4_000
@@ -190,6 +195,7 @@ class Candidate:
     | examples | ``{"examples": [{"question", "answer"}], "nearest": k}`` |
     | answering | ``{"calibration": {...}, "weights": {...}}`` |
     | reranker | ``{"version": LABEL}`` or ``{"model": NAME}`` |
+    | reader | ``{"version": LABEL, "read_below": X}`` |
     | router | ``{"weights": {...}, "policy": NAME, "accept_above": X}`` and other thresholds |
     | judge | ``{"judge": NAME, "version": N}`` |
     """

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from mainspring.core.types import Principal
+from mainspring.evaluation.examples import Example
 from mainspring.training.ports import Candidate
 
 OrderState = Literal["queued", "running", "completed", "failed", "cancelled", "deleted"]
@@ -70,6 +71,16 @@ class Exporter(Protocol):
 
     async def export_answers(self, tenant: str, export_id: str, limit: int) -> Sequence[str]:
         """The answers that its rows are made of."""
+        ...
+
+
+@runtime_checkable
+class LearnableEdits(Protocol):
+    """Keeps what people changed of an application's answers in a form of its own, such as pairs of sentences."""
+
+    async def learnable_edits(self, principal: Principal, application: str) -> Sequence[Example]:
+        """What models may learn from and the principal may see, each on its side; ``extra`` has the ``pair`` that is
+        learned. Empty: there is none, or the application's edits are kept elsewhere."""
         ...
 
 

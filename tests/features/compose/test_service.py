@@ -142,10 +142,12 @@ async def test_a_version_that_the_tenant_has_trained_is_asked_by_its_name(opened
         assert found.found != lines.found
     mine = await made.suggest(caller(groups=frozenset({"legal"})), LIKE, named="mails@2")
     assert mine.model == served
-    for name, who in (("mails@2", caller()), ("mails@3", caller()), ("mails@4", caller()), ("no", caller()),
-                      ("mails@1", caller("other"))):  # fmt: skip
+    for name, who in (("mails@2", caller()), ("mails@4", caller()), ("no", caller()), ("mails@1", caller("other")),
+                      ("mails@3", caller("other"))):  # fmt: skip
         with pytest.raises(NotFound, match="has made no model"):
             await made.suggest(who, LIKE, named=name)
+    with pytest.raises(NotFound, match="the model mails@3 was withdrawn"):
+        await made.suggest(caller(), LIKE, named="mails@3")
     # Own phrases are read in the tokens of the model that is asked.
     await made.decide(caller().principal, "ann", consent=True)
     for number in range(8):

@@ -55,6 +55,10 @@ async def test_what_cannot_be_is_refused_with_its_field_and_what_can_is_set(worl
         ({"rungs": rung(options={"valeu": {}})}, "rungs.0.options.value", ""),
         ({"rungs": rung(recipe="answers-shown", options={"collection": "a"})}, "rungs.0.kind", "Write answering"),
         ({"rungs": rung(recipe="tokenizer", options={})}, "rungs.0.kind", "No application uses"),
+        ({"rungs": rung(recipe="examples", options={})}, "rungs.0.kind", "Write examples"),
+        ({"rungs": rung(recipe="translate", options={}, kind="model")}, "rungs.0.recipe", "Write data: {edits: true}"),
+        ({"data": {"edits": True}}, "rungs.0.recipe", "edits of translations"),
+        ({"data": {"edits": True, "dataset": "held-out"}}, "data", "only one of them"),
         ({"rungs": rung(**sft)}, "rungs.0.base", "kind chat"),
         ({"rungs": rung(base="smollm2-135m-instruct")}, "rungs.0.base", "starts from nothing"),
         ({"data": raft}, "rungs.0.recipe", "Export the kind sft or preference"),
@@ -79,7 +83,15 @@ async def test_what_cannot_be_is_refused_with_its_field_and_what_can_is_set(worl
     assert (status, found["error"]["param"]) == (400, "application")
     kept = [{"measure": "latency"}, {"scorer": {"name": "refusal"}, "shown": True}]
     wanted = {"offline": offline(kept=kept), "canary": {"guards": [{"source": "latency", "worse_by": 0.1}]}}
-    for changes in (wanted, {"data": {"dataset": "held-out"}}, {"rungs": rung(**sft, base="smollm2-135m-instruct")}):
+    shown = rung(recipe="examples", options={}, kind="examples")
+    pairs = {"data": {"edits": True}, "rungs": rung(recipe="translate", options={}, kind="model")}
+    for changes in (
+        wanted,
+        {"rungs": shown},
+        pairs,
+        {"data": {"dataset": "held-out"}},
+        {"rungs": rung(**sft, base="smollm2-135m-instruct")},
+    ):
         assert (await put(world, **changes))[0] == 200, await put(world, **changes)
 
 

@@ -84,6 +84,19 @@ class Preferring:
         pass
 
 
+class Doubting:
+    """A reader to which no passage answers anything."""
+
+    computes_here = True
+    name = fingerprint = "doubting"
+
+    async def rerank(self, _: str, passages: Any) -> Reranked:
+        return Reranked(np.full(len(passages), 0.01), 1)
+
+    async def close(self) -> None:
+        pass
+
+
 class Loop:
     """The loop of one system. What it compares and tries is a double, as ``said``."""
 
@@ -154,6 +167,7 @@ async def loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     monkeypatch.setattr(entering, "entry_of", lambda row, *_: {"kind": row.makes})
     pulled = lambda _, name: SimpleNamespace(entry=SimpleNamespace(name=name), files={})  # noqa: E731
     monkeypatch.setattr(Serving, "_pull", pulled)
+    monkeypatch.setattr(Serving, "_encoder", lambda *_: Doubting())
     async with opened(tmp_path) as world, training(world.system.services[Training]):
         yield Loop(world, reranker)
 
@@ -211,6 +225,36 @@ async def test_a_trained_reranker_is_promoted_or_taken_out_of_service(loop: Loop
     assert loop.reranker.asked
 
 
+async def test_a_trained_reader_refuses_what_it_doubts_until_it_is_undone(loop: Loop) -> None:
+    store = await loop.world.store(loop.world.keys["red"], "papers")
+    doc = await loop.world.add(loop.world.keys["red"], store, frozenset())
+    asked = f"What do we know about {doc.topic}?"
+
+    async def refused(question: str) -> bool:
+        return (await loop.ask("red", "document-qa", question)).startswith("The documents do not")
+
+    assert not await refused(asked)
+    campaign = await loop.run("document-qa", "reader", 0.1)
+    assert campaign.stage == "promoted", campaign.reason
+    assert campaign.made.value == {"version": campaign.made.version}
+    assert await refused(asked)
+    # A process that has not loaded it answers as before, and does not fail.
+    loop.training.serving._loaded.clear()  # type: ignore[union-attr]
+    assert not await refused(f"{asked} Please.")
+    await loop.improve.undo(loop.who, "document-qa", "as it was")
+    assert not await refused(asked)
+
+
+async def test_a_reranker_that_is_not_loaded_yet_fails_no_search(loop: Loop) -> None:
+    campaign = await loop.run("document-qa", "reranker", 0.1)
+    assert campaign.stage == "promoted", campaign.reason
+    store = await loop.world.store(loop.world.keys["red"], "papers")
+    doc = await loop.world.add(loop.world.keys["red"], store, frozenset())
+    loop.training.serving._loaded.clear()  # type: ignore[union-attr]
+    assert doc.mark in await loop.ask("red", "document-qa", f"What do we know about {doc.topic}?")
+    assert not loop.reranker.asked
+
+
 async def test_a_trained_chat_model_writes_over_documents(loop: Loop) -> None:
     campaign = await loop.run("document-qa", "model", 0.1)
     assert campaign.stage == "promoted", campaign.reason
@@ -226,3 +270,28 @@ async def test_a_trained_chat_model_writes_over_documents(loop: Loop) -> None:
     calls = await loop.world.system.stores.events.find("default", kind="call", limit=100)
     label = campaign.made.version.partition("@")[0]
     assert any(label in str(each.facts) for each in calls), [each.facts for each in calls]
+
+
+async def test_a_version_that_is_withdrawn_says_so_and_leaves_what_was_there_before(loop: Loop) -> None:
+    campaign = await loop.run("small", "model", 0.1)
+    assert campaign.stage == "promoted", campaign.reason
+    label = campaign.made.version
+    assert await loop.ask("red", label, "Hello?") == "The trained one says so."
+    await loop.training.withdraw_version(loop.who, label)
+    await loop.door.follow()
+    assert await loop.ask("red", "small", "Hello?") == "As it was."
+    (moved, *_) = await loop.door.history("default", "small")
+    assert (moved.action, moved.by, moved.reason) == ("withdrawn", "server", f"{label} was withdrawn")
+
+    async def refused(key: str, name: str) -> str:
+        asked = {"model": name, "messages": [{"role": "user", "content": "Hello?"}]}
+        answer = await loop.world.call(loop.world.keys[key], "POST", "/v1/chat/completions", asked)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (404, "model_not_found")
+        return str(answer.json()["error"]["message"])
+
+    assert (await refused("red", label)).startswith(f"{label} was withdrawn")
+    # The loop's own candidate, too; and other tenants are told nothing of either.
+    name = f"small@{campaign.candidate_id}"
+    assert (await refused("red", name)).startswith(f"{name} was withdrawn: {label} was withdrawn")
+    for each in (label, name):
+        assert "withdrawn" not in await refused("stranger", each)

@@ -23,9 +23,14 @@ def reranker(work: Work) -> Made:
     return write(work, "reranker")
 
 
+def reader(work: Work) -> Made:
+    return write(work, "reader")
+
+
+KINDS: tuple[Makes, ...] = ("chat", "reranker", "reader")
 ALL = tuple(
     Recipe(f"weights-{makes}", "Writes.", makes, RecipeOptions, f"weights_recipes:{makes}", ("sft",), (), ())
-    for makes in ("chat", "reranker")
+    for makes in KINDS
 )
 
 

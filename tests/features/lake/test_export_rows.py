@@ -7,6 +7,7 @@ import pytest
 from mainspring.core.errors import InvalidRequest
 from mainspring.features.lake.exports.sets import conversations, passages
 from mainspring.features.lake.exports.sets.rows import Options, check_kind
+from mainspring.training.encoders.data.rows import reading
 from tests.features.lake.world_of_rows import grounded, interaction
 
 
@@ -164,3 +165,37 @@ def test_an_unknown_kind_names_the_known_ones() -> None:
     with pytest.raises(InvalidRequest) as caught:
         check_kind("poems")
     assert "preference" in str(caught.value.remedy)
+
+
+def test_readers_learn_which_passage_answers_by_what_people_kept_of_it() -> None:
+    shown = ("It opens at ten. It is red.", "It closes at six.", "The cellar is dry.")
+    cites = {"passages": shown, "cited": (1, 2)}
+    rows = [
+        interaction("quoted", "When is it open?", "It opens at ten. [1] Until six. [2]", **cites),
+        interaction(
+            "kept",
+            "When does it open?",
+            "It opens at ten. [1] It closes at six. [2]",
+            edited="At 10. It opens at ten.",
+            **cites,
+        ),
+        interaction("lost", "Is it open?", "It opens at ten. [1]", edited="Ask us.", passages=shown, cited=(1,)),
+        interaction("bad", "Who opens it?", "It opens at ten. [1]", thumb="down", passages=shown, cited=(1,)),
+        interaction(
+            "near", "When was it built?", "The documents do not say.", refused=True, thumb="up", passages=shown[:2]
+        ),
+        interaction("unsure", "Who built it?", "The documents do not say.", refused=True, passages=shown[:2]),
+    ]
+    made = list(passages.reader(rows, Options(distractors=1)))
+    said = [
+        (row.answers[0], row.origin, row.body["passage"], row.body["answer"], row.body["answerable"]) for row in made
+    ]
+    assert said == [
+        ("ans_quoted", "cited", shown[0], "It opens at ten.", True),
+        ("ans_quoted", "cited", shown[1], "", True),
+        ("ans_quoted", "shown", shown[2], "", False),
+        ("ans_kept", "edit", shown[0], "It opens at ten.", True),
+        ("ans_kept", "shown", shown[2], "", False),
+        ("ans_near", "refusal", shown[0], "", False),
+    ]
+    assert all(reading(row.body, "train:1").answerable == row.body["answerable"] for row in made)

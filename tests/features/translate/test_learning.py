@@ -117,3 +117,38 @@ def test_data_without_pairs_is_refused(tmp_path: Path) -> None:
 def test_one_pair_alone_is_learned_one_way(tmp_path: Path) -> None:
     place = folder(tmp_path / "run", steps=3, both=False, pairs=["en-fr"], tested=2)
     assert set(run(place).counted) == {f"{each}.words.en-fr" for each in ("bleu", "chrf", "meteor", "copied")}
+
+
+def learning_on(place: Path, start: Path, rows_: list[dict[str, str]], **options: Any) -> Folder:
+    """A run from a version in the folder ``start``, with a few rows and other sizes, which do not count."""
+    made = Folder(place)
+    asked = {**OPTIONS, "pretrain_steps": 0, "width": 48, "heads": 3, "encoder_layers": 2, "rate": 1e-3, **options}
+    made.create(RunRequest("translate", asked, threads=1, given={"start": str(start)}))
+    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows_)
+    (made.data / "train.jsonl").write_text(text, encoding="utf-8")
+    (made.data / "test.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows(60, 3)), encoding="utf-8")
+    return made
+
+
+def test_it_learns_on_from_a_version_and_forgets_nothing_that_was_not_edited(tmp_path: Path) -> None:
+    first = folder(tmp_path / "first")
+    before = run(first).figures["bleu.words.en-fr"]
+    # People want another word for one of seven.
+    edits = [{**each, "target": each["target"].replace("chien", "toutou")} for each in rows(60, 5)]
+    again = learning_on(tmp_path / "again", first.path, edits, steps=60)
+    made = run(again)
+    told = [each["figures"]["loss"] for each in again.metrics() if "loss" in each["figures"]]
+    begun = [each["figures"]["loss"] for each in first.metrics() if "loss" in each["figures"]]
+    assert told[0] < begun[0] - 0.5
+    assert made.figures["bleu.words.en-fr"] > before / 2
+    translator = Translator(again.output / "translator")
+    assert "vieux" in translator.translated(["Tom old dog."], "en", "fr")[0].text
+    # It can be started from again, and knows nothing of languages that the first one has no mark for.
+    with pytest.raises(InvalidRequest, match="does not know the language 'de'"):
+        run(learning_on(tmp_path / "german", again.path, [{**each, "to": "de"} for each in edits], steps=1))
+
+
+def test_a_version_without_weights_is_no_start(tmp_path: Path) -> None:
+    (tmp_path / "old" / "translator").mkdir(parents=True)
+    with pytest.raises(InvalidRequest, match="no weights to start from"):
+        run(learning_on(tmp_path / "run", tmp_path / "old", rows(20, 1), steps=1))

@@ -332,6 +332,31 @@ async def test_a_trained_translator_is_there_for_its_groups_until_it_is_withdraw
     translators.close()
 
 
+async def test_a_candidate_translates_by_its_label_alone_and_what_was_withdrawn_says_why(tmp_path: Path) -> None:
+    def made(number: int, **more: Any) -> Version:
+        translator(tmp_path / str(number) / "translator", pairs=("en-fr",))
+        told = cast(Any, None)
+        return Version("acme", "mine", number, "translator", told, tmp_path / str(number), "translate", "job", **more)
+
+    translators = Translators(Settings(home=tmp_path), TranslateSettings())
+    versions = made(3, candidate=True), made(2), made(1, withdrawn=True, stale="rows were erased")
+    translators.trained.versions = cast(Versions, Trained(*versions))
+    who = Principal("acme", "key")
+    assert list(await translators.visible(who)) == ["mine@2"]
+    for name, label in (("", "mine@2"), ("mine", "mine@2"), ("mine@3", "mine@3")):
+        found = await translators.of(who, name, "en", "fr")
+        assert found is not None
+        assert found[0] == label
+    chosen = await translators.of(who, "", "en", "fr", preferred="mine@3")
+    assert chosen is not None
+    assert chosen[0] == "mine@3"
+    with pytest.raises(NotFound, match="the translator mine@1 was withdrawn: rows were erased"):
+        await translators.of(who, "mine@1", "en", "fr")
+    with pytest.raises(NotFound, match="no translator 'mine@1'"):
+        await translators.of(Principal("other", "key"), "mine@1", "en", "fr")
+    translators.close()
+
+
 async def test_what_was_made_of_erased_rows_translates_only_by_its_name(tmp_path: Path) -> None:
     translator(tmp_path / "1" / "translator", pairs=("en-fr",))
     told = cast(Any, None)

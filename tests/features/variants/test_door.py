@@ -619,3 +619,17 @@ async def test_what_is_stored_has_the_id_that_was_told(world: World) -> None:
     assert (await world.call(root, "POST", "/v1/variants", body)).status_code == 400
     with pytest.raises(InvalidRequest, match="64 bits"):
         await door(world).admit(ADMIN, Candidate("router", "small", {"weights": {"a": 10**30}}))
+
+
+async def test_a_prompt_that_is_deleted_leaves_what_was_there_before(world: World) -> None:
+    red, variants = world.keys["red"], door(world)
+    candidate = Candidate("prompt", "small", await prompt(world, "Be terse."))
+    await variants.promote(ADMIN, candidate)
+    assert "Be terse." in (await ask(world, red))[0]
+    await variants.follow()
+    assert "Be terse." in (await ask(world, red))[0]
+    assert (await world.call(red, "DELETE", "/v1/prompts/tone/versions/1")).status_code == 200
+    await variants.follow()
+    assert await ask(world, red) == ("Hello?", "", "")
+    (moved, *_) = await variants.history("default", "small")
+    assert (moved.action, moved.by, moved.reason) == ("withdrawn", "server", "the prompt tone@1 was deleted")

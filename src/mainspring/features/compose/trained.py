@@ -8,6 +8,7 @@ from pathlib import Path
 from mainspring.core.errors import NotFound
 from mainspring.core.types import Principal
 from mainspring.features.compose.model.packed import CONFIG
+from mainspring.training.gone import gone
 from mainspring.training.ports import Version, Versions
 
 RECIPE = "compose"
@@ -24,6 +25,8 @@ class TrainedModels:
         groups do not see and for what was withdrawn."""
         found = None if self.versions is None else await self._found(self.versions, principal, name)
         place = None if found is None else await asyncio.to_thread(_place, found)
+        if place is None and (told := await gone(self.versions, principal, name)):
+            raise NotFound(f"the model {told}", remedy="Name another one", param="model")
         if place is None:
             raise NotFound(
                 f"the recipe {RECIPE} has made no model {name:.100}",

@@ -105,7 +105,7 @@ class Improve:
         spent = await self.campaigns.spent(policed.tenant, application, time.time())
         if left(policed.policy.budget, spent, self.settings.usd_per_hour) == 0:
             raise Conflict("the month's budget is used up", remedy="Raise it in the policy", param="budget")
-        made = await self.running.begin(policed, "a person began it", by)
+        made = await self.running.begin(policed, "a person began it", by, ordered=True)
         self.soon()
         return made
 
@@ -139,7 +139,7 @@ class Improve:
             gone = next((each.id for each in found if each.id not in left_), found[-1].id)
             return {"object": "improve.undo", "application": application, "campaign": None, "undone": gone}
         if campaign.stage != "undoing":
-            campaign = await self._decided(campaign, Move("undoing", told), principal)
+            campaign = await self._decided(campaign, Move("undoing", told, notes={"by_person": True}), principal)
         # At once, whichever process looks after campaigns: each step of it can be done twice.
         await self.running.advance(campaign)
         return {"object": "improve.undo", "application": application, "campaign": campaign.id, "undone": latest.id}

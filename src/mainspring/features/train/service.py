@@ -359,9 +359,9 @@ class Training:
     async def withdraw_stale(self) -> None:
         """Withdraw what erasures have made stale, if the settings say so."""
         if self.serving is not None and self.settings.on_erasure == "withdraw":
-            for row in await self.kept.in_service():
-                if row.stale:
-                    await self.serving.withdraw(row, ITSELF)
+            # Applications open some by themselves, such as translators: these are in no catalogue.
+            for row in await self.kept.stale():
+                await self.serving.withdraw(row, ITSELF)
 
     async def follow(self) -> None:
         """Withdraw what is stale, and do as other processes do."""

@@ -160,7 +160,10 @@ class TranslationAssistant:
         else:
             speaks, model = await self._speaks(wanted, source, context, preferred)
             job = Job(source, wanted.target, wanted.format, wanted.glossary, wanted.names)
-            made, report = await self._translating.translate(text, job, speaks, context.principal)
+            # Of translators it is compared what they say, and not what the one who compares had edited.
+            made, report = await self._translating.translate(
+                text, job, speaks, context.principal, edits=not context.replay
+            )
         head = Head(model, headers={REPORT: _report(report, source)})
         return with_unread(request, Response(head, replay([Text(made), report.usage, Finish("stop")])))
 

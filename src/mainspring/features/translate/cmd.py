@@ -128,6 +128,18 @@ def edits(
 
 
 @app.command()
+def held_out(
+    context: typer.Context,
+    dataset: Annotated[str, typer.Argument(help="The data set that gets them")],
+    as_json: AsJson = False,
+) -> None:
+    """Add the edits that no model learns from to a data set, to compare translators on."""
+    found = Server.of(context).call("POST", "/v1/translate/edits/held-out", {"dataset": dataset})
+    told = f"{found['dataset']}@{found['version']} has {found['examples']} edited sentences that are held out."
+    show.done(told, found, as_json)
+
+
+@app.command()
 def data(
     out: Annotated[Path, typer.Argument(help="Folder for train, validation and test")],
     tatoeba: Annotated[Path, typer.Option(help="Folder with fra-eng.zip, spa-eng.zip, kor-eng.zip")],

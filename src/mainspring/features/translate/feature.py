@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from fastapi import APIRouter
 
+from mainspring.core.types import Principal
+from mainspring.evaluation.examples import DataSets, Example
 from mainspring.feature import Feature, Http, Rooms, Services
 from mainspring.features.translate.assistant import NAME, TranslationAssistant
 from mainspring.features.translate.engine.translators import Translators
+from mainspring.features.translate.learnable import learnable
 from mainspring.features.translate.memory import Edits, Remembered
-from mainspring.features.translate.routes import router
+from mainspring.features.translate.routes import held_out_router, router
 from mainspring.features.translate.settings import TranslateSettings
 from mainspring.features.translate.text_threads import Aside
 from mainspring.features.translate.translating import Translating
@@ -48,6 +51,10 @@ class Translation:
                 await self.edits.tidy(time.time())
             except Exception:
                 _log.exception("old translations were not deleted; the next round repeats it")
+
+    async def learnable_edits(self, principal: Principal, application: str) -> Sequence[Example]:
+        """See ``training.stages.LearnableEdits``."""
+        return await learnable(self.edits, principal) if application == NAME else ()
 
     def close(self) -> None:
         self.translators.close()
@@ -87,7 +94,8 @@ def _routes(http: Http) -> list[APIRouter]:
         router(
             service.assistant, rooms.responder, service.edits, rooms.stores.events, http.access, rooms.path.charge,
             rooms.stores.quotas, enabled=service.settings.enabled,
-        )
+        ),
+        held_out_router(service.edits, http.services.perhaps(DataSets), http.access),  # type: ignore[type-abstract]
     ]  # fmt: skip
 
 

@@ -16,10 +16,12 @@ from mainspring.core.errors import InvalidRequest, Unsupported
 from mainspring.core.facts.opinions import FeedbackFacts
 from mainspring.core.path import Answer
 from mainspring.core.types import ChatRequest, Context, EventRecord, Message, Responder
+from mainspring.evaluation.examples import DataSets
 from mainspring.features.translate.assistant import NAME, REPORT, Language, TranslationAssistant, reported
 from mainspring.features.translate.assistant import languages as languages_of
 from mainspring.features.translate.documents.pieces import Format
 from mainspring.features.translate.languages import Guess, name
+from mainspring.features.translate.learnable import learnable
 from mainspring.features.translate.memory import Edit, Edits
 from mainspring.http.access import Access
 from mainspring.http.bodies import AtMost, Body
@@ -196,6 +198,38 @@ def _editing(routes: APIRouter, edits: Edits, events: EventLog, quotas: Quotas, 
         ]  # fmt: skip
         following = found.rows[-1].id if found.more else None
         return json_response({"object": "list", "data": data, "has_more": found.more, "next": following})
+
+
+class HeldOutBody(Body):
+    """``POST /v1/translate/edits/held-out``."""
+
+    dataset: Annotated[str, Field(min_length=1, max_length=128, description="Data set to add the examples to")]
+
+
+def held_out_router(edits: Edits, sets: DataSets | None, access: Access) -> APIRouter:
+    """The route that makes a data set of edits."""
+    routes = APIRouter(route_class=JsonRoute, tags=["translate"])
+    admins = Annotated[Context, Depends(access("admin"))]
+
+    @routes.post(PREFIX + "/edits/held-out", status_code=201)
+    async def hold_edits_out(body: HeldOutBody, context: admins) -> HttpResponse:
+        """Add the edits that are held out, a fifth of all edited sentences, to a data set: translators that learn from
+        the other edits can be compared on them."""
+        if sets is None:
+            raise Unsupported("nothing here keeps data sets", remedy="Install a feature that does")
+        found = [each for each in await learnable(edits, context.principal) if each.split == "test"]
+        if not found:
+            raise InvalidRequest(
+                "no edit is held out yet: a fifth of the sentences that people edited with consent will be",
+                remedy="Come again when there are more edits",
+                param="dataset",
+            )
+        note = "edits of translations that are held out"
+        number = await sets.add_examples(context.principal, body.dataset, found, note=note)
+        told = {"object": "translation.held_out", "dataset": body.dataset, "version": number, "examples": len(found)}
+        return json_response(told, status=201)
+
+    return routes
 
 
 def _edited_answer(answer: EventRecord, body: EditBody) -> str | None:

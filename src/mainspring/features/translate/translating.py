@@ -123,12 +123,15 @@ class Translating:
         self._edits = edits
         self._aside = aside or Aside()
 
-    async def translate(self, document: str, job: Job, speaks: Speaks, principal: Principal) -> tuple[str, Report]:
-        """The document in its own layout. Raises ``InvalidRequest`` for JSON that is none."""
+    async def translate(
+        self, document: str, job: Job, speaks: Speaks, principal: Principal, *, edits: bool = True
+    ) -> tuple[str, Report]:
+        """The document in its own layout; without the principal's ``edits`` as it is translated for anybody. Raises
+        ``InvalidRequest`` for JSON that is none."""
         parted = await self._aside(lambda: _Parted.of(document, job))
         report = Report(sentences=sum(map(len, parted.groups)))
         edited: Mapping[str, str] = {}
-        if self._edits is not None:
+        if self._edits is not None and edits:
             edited = await self._edits.known(principal, parted.names())
             report.edited = parted.count(edited)
         known = await self._known(parted.left(edited), edited, job, speaks, principal, report)

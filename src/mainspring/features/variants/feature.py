@@ -11,6 +11,7 @@ from fastapi import APIRouter
 
 from mainspring.core.errors import MainspringError
 from mainspring.feature import Feature, Http, Rooms, Services
+from mainspring.features.variants.kinds.lost import Gone
 from mainspring.features.variants.routes import router
 from mainspring.features.variants.service import Variants
 from mainspring.training.ports import Versions
@@ -26,6 +27,7 @@ async def _open(rooms: Rooms) -> AsyncIterator[Variants]:
         await variants.follow()
         rooms.path.registry.attach(variants)
         rooms.path.registry.variants = variants
+        rooms.path.registry.gone.append(Gone(rooms.path.registry, variants.store, variants.making))
     yield variants
 
 

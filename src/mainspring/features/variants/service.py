@@ -16,7 +16,7 @@ from mainspring.core.types import Principal, Responder
 from mainspring.core.variants import CURRENT, split
 from mainspring.feature import Rooms
 from mainspring.features.variants import placement_changes
-from mainspring.features.variants.kinds import readers
+from mainspring.features.variants.kinds import lost, readers
 from mainspring.features.variants.kinds.making import Making, Prepared
 from mainspring.features.variants.settings import VariantsSettings
 from mainspring.features.variants.store import Place, StoredCandidate, VariantMove, VariantStore
@@ -31,6 +31,7 @@ ARM = "candidate"
 # What was erased is in no memory after these times.
 _KEPT, _KEPT_S, _READ, _READ_S = 512, 2.0, 64, 60.0
 _WHOLE_S = 300.0
+_ITSELF = "server"
 
 
 class _Placed:
@@ -210,6 +211,16 @@ class Variants:
         self._seen = seen
         if whole:
             self._whole_at = time.monotonic() + _WHOLE_S
+        await self._without_lost()
+
+    async def _without_lost(self) -> None:
+        """Take back what would answer by a version that is there no more: what was there before answers."""
+        for placed in list(self._placed.values()):
+            place = placed.place
+            for kept, told in await lost.of(place, self.making):
+                change = placement_changes.withdraw(kept.id, told)
+                self._take(await self.store.change(place.tenant, place.application, change, _ITSELF))
+                self._admitted.clear()
 
     def _take(self, place: Place) -> None:
         key = place.tenant, place.application

@@ -136,6 +136,14 @@ class RerankerValue(VariantValue):
         return self
 
 
+class ReaderValue(VariantValue):
+    """A trained reader's label. Passages that it gives a lower probability than ``read_below`` to answer are refused;
+    left out: ``rag.read_below``."""
+
+    version: str = Field(min_length=1, max_length=256)
+    read_below: Chance | None = None
+
+
 class RouterValue(VariantValue):
     """How ``auto`` chooses: ``weights`` of its classifier, as ``mainspring routes train`` writes them, its policy, and
     thresholds, as ``serving.auto`` has them. What is left out stays as set."""
@@ -168,6 +176,7 @@ VALUES: Mapping[str, type[VariantValue]] = {
     "examples": ExamplesValue,
     "answering": AnsweringValue,
     "reranker": RerankerValue,
+    "reader": ReaderValue,
     "router": RouterValue,
     "judge": JudgeValue,
 }

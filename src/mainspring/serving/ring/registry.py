@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -104,6 +104,8 @@ class Registry:
         """Chat models that are not served yet, and their progress."""
         self.hosting: Hosting | None = None
         self.variants: TenantVariants | None = None
+        self.gone: list[Callable[[str, Principal], Awaitable[str]]] = []
+        """Each says what became of a name that was served, as ``NAME was withdrawn``; empty: it knows of none."""
 
     def add(self, served: Served) -> None:
         """Serve one more name. Raises ``Conflict`` when it is taken."""
@@ -141,6 +143,9 @@ class Registry:
         if name in self.coming:
             remedy = "Ask again when GET /v1/models lists it, or ask another model"
             raise ModelNotPulled(f"{self.coming[name]()}", remedy=remedy)
+        for says in self.gone if "@" in name else ():
+            if told := await says(name, principal):
+                raise UnknownModel(told, remedy="GET /v1/models lists what is served", param="model")
         known = [served.name for served in await self.models(principal)]
         close = difflib.get_close_matches(name[:MAX_NAME], known[:MAX_NAMES], n=3, cutoff=0.4)
         remedy = f"Did you mean {' or '.join(close)}?" if close else "GET /v1/models lists what is served"

@@ -50,7 +50,7 @@ async def _run(work: Work) -> Made:
     nearest = options.nearest or (3 if len(shots) > 32 else 0)
     value = {"examples": shots, "nearest": min(nearest, len(shots))}
     if asked is None:
-        return Made("prompt", value=value, notes=("no rows of the side test",))
+        return Made("examples", value=value, notes=("no rows of the side test",))
     close = np.argmax(asked @ vectors[chosen].T, axis=1)
     drawn = random.Random(work.seed)
     likeness = [alike(shots[int(at)]["answer"], each["answer"]) for at, each in zip(close, test, strict=True)]
@@ -58,7 +58,7 @@ async def _run(work: Work) -> Made:
     bounds = interval(likeness)
     gain = interval([a - b for a, b in zip(likeness, chance, strict=True)])
     return Made(
-        "prompt",
+        "examples",
         figures={"likeness": float(np.mean(likeness))},
         intervals={"likeness": (bounds.low, bounds.high)},
         counted={"likeness": len(likeness)},

@@ -21,7 +21,7 @@ RECIPES = (
     Recipe(
         "examples",
         "Approved answers that a model is shown before a question",
-        makes="prompt",
+        makes="examples",
         options=options.ExamplesOptions,
         run=f"{_HERE}.examples:run",
         reads=("sft",),

@@ -130,8 +130,14 @@ def chat_request(candidate: Candidate, example: Example) -> ChatRequest:
         candidate.sampling,
         user=example.subject or None,
         prompt=candidate.use,
-        options={**candidate.options, "cache": False},
+        options={**asked_with(example), **candidate.options, "cache": False},
     )
+
+
+def asked_with(example: Example) -> Mapping[str, Any]:
+    """The options of its request that the example names itself, such as the languages of a translation."""
+    told = example.extra.get("asked_with")
+    return told if isinstance(told, Mapping) else {}
 
 
 def recorded(example: Example) -> ExampleAnswer:

@@ -16,21 +16,21 @@ from mainspring.training.ports import CandidateKind
 from mainspring.training.recipe import Makes, Recipe
 
 _FITTING: Mapping[CandidateKind, tuple[Makes, ...]] = {
-    "model": ("chat", "adapter"),
+    "model": ("chat", "adapter", "translator"),
     "prompt": ("prompt",),
-    "examples": ("prompt",),
+    "examples": ("examples",),
     "answering": ("answering",),
     "reranker": ("reranker",),
+    "reader": ("reader",),
     "router": ("router",),
     "judge": (),
 }
 _ANYTHING: Makes = "given"
-_OF_DATA_SETS = "sft"
 _EXPORTED = frozenset(
-    ("sft", "preference", "thumbs", "few-shot", "raft", "triplets", "rerank", "nli", "classification")
+    ("sft", "preference", "thumbs", "few-shot", "raft", "triplets", "rerank", "reader", "nli", "classification")
 )
 # Rows that come from files alone. A recipe of a plugin may read kinds that nobody here knows.
-_KNOWN = _EXPORTED | {"text", "pairs", "reader"}
+_KNOWN = _EXPORTED | {"text", "pairs"}
 
 
 async def check(tools: Tools, principal: Principal, application: str, policy: Policy) -> None:
@@ -68,11 +68,13 @@ def _check_rung(rung: Rung, data: Data, place: str) -> None:
     if rung.base and not recipe.bases:
         problem = f"the recipe {recipe.name} starts from nothing"
         raise InvalidRequest(problem, remedy="Leave the base out", param=f"{place}.base")
-    kind = _OF_DATA_SETS if data.export is None else str(data.export.get("kind", ""))
+    kind = data.kind
     if kind not in recipe.reads and (data.export is None or kind in _EXPORTED) and _KNOWN.issuperset(recipe.reads):
         rows = f"an export of the kind {kind}" if data.export is not None else f"a data set, whose rows are {kind},"
+        rows = f"edits of translations, whose rows are {kind}," if data.edits else rows
         read = " or ".join(recipe.reads)
         remedy = "Name another recipe" if _EXPORTED.isdisjoint(recipe.reads) else f"Export the kind {read}"
+        remedy = "Write data: {edits: true}" if "pairs" in recipe.reads else remedy
         problem = f"the recipe {recipe.name} reads {read}, and cannot learn from {rows.rstrip(',')}"
         raise InvalidRequest(problem, remedy=remedy, param=f"{place}.{'data' if rung.data is not None else 'recipe'}")
 

@@ -10,6 +10,7 @@ from mainspring.http.bodies import Body, Free, Name
 from mainspring.training.ports import CandidateKind
 
 _MOST_RUNGS = 8
+_OF_DATA_SETS = "sft"
 _MONTH_S = 31 * 86_400.0
 Seconds = Annotated[float, Field(ge=0, le=366 * 86_400.0)]
 Share = Annotated[float, Field(gt=0, le=1)]
@@ -29,19 +30,25 @@ class Watch(Body):
 
 
 class Data(Body):
-    """What is trained on: an export of the lake, or a data set that is kept. ``export`` has the fields of
-    ``POST /v1/lake/exports``; without ``applications`` it is this one's."""
+    """What is trained on: an export of the lake, a data set that is kept, or the ``edits`` of translations. ``export``
+    has the fields of ``POST /v1/lake/exports``; without ``applications`` it is this one's."""
 
     export: Annotated[Free | None, Field(description="fields of an export")] = None
     dataset: Annotated[str, Field(max_length=128)] = ""
     version: int | Annotated[str, Field(max_length=64)] | None = None
+    edits: Annotated[bool, Field(description="edits of translations, as pairs; of the application translate")] = False
     least_rows: Annotated[int, Field(ge=1, le=10_000_000, description="minimum number of rows for training")] = 20
 
     @model_validator(mode="after")
     def _one(self) -> Data:
-        if (self.export is None) == (not self.dataset):
-            raise ValueError("export: name an export or a dataset")
+        if [self.export is not None, bool(self.dataset), self.edits].count(True) != 1:
+            raise ValueError("export: name an export, a dataset, or edits, and only one of them")
         return self
+
+    @property
+    def kind(self) -> str:
+        """The kind of its rows."""
+        return "pairs" if self.edits else _OF_DATA_SETS if self.export is None else str(self.export.get("kind", ""))
 
 
 class Rung(Body):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from mainspring.features.improve.policy.policy import Policy, Rung
@@ -17,6 +17,8 @@ Stage = Literal[
 OVER: tuple[Stage, ...] = ("promoted", "refused", "rolled back", "stopped")
 PROMOTED: tuple[Stage, ...] = ("watching", "promoted")
 ERASED = "data of people that it is made of was erased"
+ORDERED = "ordered"
+"""The note of a campaign that a person began: it tries again what was taken back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +103,19 @@ def refused(_: Campaign, reason: str, figures: Mapping[str, float] | None = None
     return Move("withdrawing", reason, figures or {}, {"then": "next"}, outcome="refused")
 
 
+def taken_back(campaign: Campaign, reason: str, figures: Mapping[str, float] | None = None, *, person: bool) -> Move:
+    """Refused by a ``person``, or by what the traffic showed: it is remembered (``stages.taken_back``)."""
+    notes = {"then": "next", "taken_back": True, "by_person": person}
+    return replace(refused(campaign, reason, figures), notes=notes)
+
+
 def following(campaign: Campaign) -> Move:
     """After a rung that was refused."""
     if campaign.notes.get("then") == "stop":
         return Move("stopped", campaign.reason)
     if campaign.rung + 1 < len(campaign.policy.rungs):
         # All rungs are compared on the same examples.
-        cleared = {name: None for name in campaign.notes if name != "held_out"}
+        cleared = {name: None for name in campaign.notes if name not in ("held_out", ORDERED)}
         recipe = campaign.policy.rungs[campaign.rung + 1].recipe
         return Move("exporting", f"{recipe} is next", notes=cleared, rung=campaign.rung + 1)
     return Move("refused", campaign.reason)

@@ -32,9 +32,9 @@ class Folders:
     def campaign(self, tenant: str, campaign: str) -> Path:
         return self.tenant(tenant) / campaign
 
-    async def write(self, folder: Path, examples: AsyncIterator[Example]) -> dict[str, int]:
+    async def write(self, folder: Path, examples: AsyncIterator[Example], *, pairs: bool = False) -> dict[str, int]:
         """Write the examples that have a reference as JSON lines by side, each with the answers that it is made of in
-        ``SIDE.lineage.jsonl``; the rows of each side."""
+        ``SIDE.lineage.jsonl``; the rows of each side. ``pairs``: those that the examples have."""
         await asyncio.to_thread(_emptied, folder)
         counts: dict[str, int] = dict.fromkeys(SIDES, 0)
         some: list[Example] = []
@@ -43,9 +43,9 @@ class Folders:
                 counts[each.split] += 1
                 some.append(each)
             if len(some) == _AT_ONCE:
-                await asyncio.to_thread(_append, folder, some)
+                await asyncio.to_thread(_append, folder, some, pairs)
                 some = []
-        await asyncio.to_thread(_append, folder, some)
+        await asyncio.to_thread(_append, folder, some, pairs)
         return counts
 
     async def sources(self, folder: Path, most: int) -> list[str]:
@@ -55,6 +55,10 @@ class Folders:
     async def questions(self, folder: Path) -> frozenset[str]:
         """What the rows ask that are trained on, as ``question_digest`` tells it."""
         return await asyncio.to_thread(_questions, folder)
+
+    async def digest(self, folder: Path) -> str:
+        """Of all rows: the same for the same ones in the same order."""
+        return await asyncio.to_thread(_digest, folder)
 
     async def remove(self, tenant: str, campaign: str) -> None:
         """Delete the folders of a campaign, if there are any. Can be done again."""
@@ -90,9 +94,22 @@ def _questions(folder: Path) -> frozenset[str]:
         path = folder / f"{side}.jsonl"
         if path.exists():
             with path.open("rb") as file:
-                said = (json.loads(line)["messages"][:-1] for line in file)
-                found.update(question_digest((str(each["role"]), str(each["content"])) for each in row) for row in said)
+                found.update(question_digest(_asked(json.loads(line))) for line in file)
     return frozenset(found)
+
+
+def _digest(folder: Path) -> str:
+    told = hashlib.sha256()
+    for side in SIDES:
+        with (folder / f"{side}.jsonl").open("rb") as file:
+            told.update(hashlib.file_digest(file, "sha256").digest())
+    return told.hexdigest()
+
+
+def _asked(row: Mapping[str, Any]) -> list[tuple[str, str]]:
+    if "messages" not in row:
+        return [("user", str(row["source"]))]
+    return [(str(each["role"]), str(each["content"])) for each in row["messages"][:-1]]
 
 
 def _emptied(folder: Path) -> None:
@@ -103,11 +120,11 @@ def _emptied(folder: Path) -> None:
             os.truncate(folder / name, 0)
 
 
-def _append(folder: Path, examples: Sequence[Example]) -> None:
+def _append(folder: Path, examples: Sequence[Example], pairs: bool) -> None:
     for side in SIDES:
         mine = [each for each in examples if each.split == side]
         with (folder / f"{side}.jsonl").open("ab") as rows, (folder / f"{side}{LINEAGE}").open("ab") as beside:
-            rows.writelines(_line(_row(each)) for each in mine)
+            rows.writelines(_line(each.extra["pair"] if pairs else _row(each)) for each in mine)
             beside.writelines(_line({"id": each.id, "answers": list(each.sources)}) for each in mine)
 
 

@@ -19,7 +19,7 @@ from mainspring.evaluation.examples import Example
 from mainspring.features.improve.lineage.store import admitted
 from mainspring.features.improve.policy.policy import Data, Slices
 from mainspring.features.improve.policy.triggers import left
-from mainspring.features.improve.stages import offline
+from mainspring.features.improve.stages import offline, taken_back
 from mainspring.features.improve.stages.campaign import Campaign, Move, refused
 from mainspring.features.improve.stages.folders import SIDES, question_digest
 from mainspring.features.improve.stages.placements import in_use
@@ -43,7 +43,9 @@ async def exporting(tools: Tools, campaign: Campaign, principal: Principal) -> R
     if held_out is None:
         held_out = (await tools.data.version(principal, wanted.dataset, wanted.version)).number
     counts: Mapping[str, int] = {}
-    if data.export is None:
+    if data.edits:
+        made = await _from_edits(tools, campaign, principal)
+    elif data.export is None:
         made = await _from_data_set(tools, campaign, principal, data)
     else:
         asked = {"applications": [campaign.application], **data.export}
@@ -65,8 +67,11 @@ async def exporting(tools: Tools, campaign: Campaign, principal: Principal) -> R
     found = await _held_out(tools, campaign, principal, made, held_out)
     if reason := _no_proof(found, wanted.slices):
         return refused(campaign, reason, {**figures, "shared": float(found.made_of + found.asked)}), ()
+    digest = await taken_back.made_of(tools, campaign, made)
+    if reason := await taken_back.of_data(tools, campaign, digest):
+        return refused(campaign, reason, figures), ()
     reason = f"{rows.get('train', 0)} rows for training{lacks}"
-    return Move("training", reason, figures, {**made, "held_out": held_out}), ()
+    return Move("training", reason, figures, {**made, "held_out": held_out, "made_of": digest}), ()
 
 
 def _taken(counts: Mapping[str, int]) -> str:
@@ -121,16 +126,29 @@ async def _sources(tools: Tools, campaign: Campaign, notes: Mapping[str, Any]) -
 async def _from_data_set(tools: Tools, campaign: Campaign, principal: Principal, data: Data) -> dict[str, Any]:
     """A folder with the rows of a version, as JSON lines by side."""
     found = await tools.data.version(principal, data.dataset, data.version)
+    every = _examples(tools, principal, data.dataset, found.number)
+    return {**await _written(tools, campaign, every), "trained_on": f"{data.dataset}@{found.number}"}
+
+
+async def _from_edits(tools: Tools, campaign: Campaign, principal: Principal) -> dict[str, Any]:
+    """The same with the edits of translations, but for those that are held out."""
+    found = await tools.edits.learnable_edits(principal, campaign.application)
+
+    async def every() -> AsyncIterator[Example]:
+        for each in found:
+            if each.split != "test":
+                yield each
+
+    return {**await _written(tools, campaign, every(), pairs=True), "trained_on": "edits of translations"}
+
+
+async def _written(
+    tools: Tools, campaign: Campaign, every: AsyncIterator[Example], *, pairs: bool = False
+) -> dict[str, Any]:
     folder = tools.folders.campaign(campaign.tenant, campaign.id) / str(campaign.rung)
     left_out: list[str] = []
-    every = _examples(tools, principal, data.dataset, found.number)
-    rows = await tools.folders.write(folder, _learnable(tools, campaign.tenant, every, left_out))
-    return {
-        "rows": rows,
-        "folder": str(folder),
-        "trained_on": f"{data.dataset}@{found.number}",
-        "left_out": len(left_out),
-    }
+    rows = await tools.folders.write(folder, _learnable(tools, campaign.tenant, every, left_out), pairs=pairs)
+    return {"rows": rows, "folder": str(folder), "left_out": len(left_out)}
 
 
 async def _examples(tools: Tools, principal: Principal, name: str, version: int) -> AsyncIterator[Example]:
@@ -181,6 +199,7 @@ async def training(tools: Tools, campaign: Campaign, principal: Principal) -> Re
             min(bounds) if bounds else None,
             night=campaign.policy.night,
             trace_id=keyed("", campaign.tenant, f"{campaign.key}/train").ljust(32, "0")[:32],
+            candidate=True,
         )
         view = await tools.trainer.order(principal, order)
         await tools.campaigns.note(campaign, {"job": view.id})
@@ -202,6 +221,8 @@ async def training(tools: Tools, campaign: Campaign, principal: Principal) -> Re
     placed = await tools.door.placement(campaign.tenant, campaign.application)
     if in_use(placed, candidate.id):
         return _spent(refused(campaign, "it is what is current already", version.made.figures), view.seconds), ()
+    if reason := await taken_back.of_candidate(tools, campaign, candidate.id):
+        return _spent(refused(campaign, reason, version.made.figures), view.seconds), ()
     name = await tools.door.admit(principal, candidate)
     notes = {"candidate": _plain(candidate), "name": name}
     move = Move("comparing", f"{recipe.recipe} made {version.label}", version.made.figures, notes)
@@ -216,8 +237,8 @@ def version_name(application: str) -> str:
 
 
 def _weights(campaign: Campaign, version: Version) -> bool:
-    """Whether what was made needs an engine that answers by it."""
-    return campaign.recipe.kind in ("model", "reranker") and not version.made.value
+    """Whether what was made answers under its name, once it is served or by itself."""
+    return campaign.recipe.kind in ("model", "reranker", "reader") and not version.made.value
 
 
 async def _candidate(tools: Tools, campaign: Campaign, principal: Principal, version: Version) -> Candidate:
@@ -225,9 +246,12 @@ async def _candidate(tools: Tools, campaign: Campaign, principal: Principal, ver
     value: Mapping[str, Any]
     if version.made.value:
         value = dict(version.made.value)
+    elif kind == "model" and version.makes == "translator":
+        # Its application opens it itself.
+        value = {"model": version.label}
     elif kind == "model":
         value = {"model": await tools.versions.serve_version(principal, version.label)}
-    elif kind == "reranker":
+    elif kind in ("reranker", "reader"):
         value = {"version": await tools.versions.serve_version(principal, version.label)}
     else:
         raise InvalidRequest(

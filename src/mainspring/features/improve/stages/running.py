@@ -18,7 +18,7 @@ from mainspring.features.improve.lineage.store import Variant
 from mainspring.features.improve.policy.store import Policed, PolicyStore
 from mainspring.features.improve.policy.triggers import left, reason
 from mainspring.features.improve.stages import making, serving
-from mainspring.features.improve.stages.campaign import ERASED, OVER, PROMOTED, Campaign, Move, Stage, refused
+from mainspring.features.improve.stages.campaign import ERASED, ORDERED, OVER, PROMOTED, Campaign, Move, Stage, refused
 from mainspring.features.improve.stages.making import Result
 from mainspring.features.improve.stages.tools import Tools
 from mainspring.features.improve.tables import improve_watched
@@ -159,8 +159,8 @@ class Running:
             return None
         return info.principal() if info.usable(time.time()) else None
 
-    async def begin(self, policed: Policed, trigger: str, by: str = "") -> Campaign:
-        """Begin a campaign now. Raises ``Conflict``, ``QuotaExceeded``."""
+    async def begin(self, policed: Policed, trigger: str, by: str = "", *, ordered: bool = False) -> Campaign:
+        """Begin a campaign now; ``ordered``: a person wants it. Raises ``Conflict``, ``QuotaExceeded``."""
         return await self.tools.campaigns.begin(
             policed.tenant,
             policed.application,
@@ -169,7 +169,7 @@ class Running:
             trigger,
             policed.key_id,
             policed.groups,
-            {},
+            {ORDERED: True} if ordered else {},
             by,
         )
 

@@ -13,7 +13,7 @@ import mainspring.features.improve.lineage.store as lineage
 from mainspring.core.errors import Conflict, NotFound, Unsupported
 from mainspring.core.types import Context, Principal, ToolCall
 from mainspring.features.improve.stages import online
-from mainspring.features.improve.stages.campaign import ERASED, Campaign, Move, following, refused
+from mainspring.features.improve.stages.campaign import ERASED, Campaign, Move, following, refused, taken_back
 from mainspring.features.improve.stages.making import Result, serving
 from mainspring.features.improve.stages.online import Counted
 from mainspring.features.improve.stages.placements import in_use, uses
@@ -46,7 +46,7 @@ async def waiting(tools: Tools, campaign: Campaign, principal: Principal) -> Res
         return Move(move.stage, move.reason, by=found.decided_by), ()
     if found.status == "denied":
         note = f": {found.note}" if found.note else ""
-        return refused(campaign, f"denied by {found.decided_by}{note}"), ()
+        return taken_back(campaign, f"denied by {found.decided_by}{note}", person=True), ()
     return refused(campaign, "nobody decided in time"), ()
 
 
@@ -73,7 +73,7 @@ async def shadow(tools: Tools, campaign: Campaign, principal: Principal) -> Resu
     placed = await tools.door.placement(campaign.tenant, campaign.application)
     if not _is_placed(placed, campaign, "shadow"):
         if campaign.notes.get("placed") == "shadow":
-            return refused(campaign, TAKEN_AWAY), ()
+            return taken_back(campaign, TAKEN_AWAY, person=True), ()
         await tools.door.shadow(principal, campaign.made, wanted.share)
     if campaign.notes.get("placed") != "shadow":
         await tools.campaigns.note(campaign, {"placed": "shadow", "shadow_since": time.time()})
@@ -84,7 +84,7 @@ async def shadow(tools: Tools, campaign: Campaign, principal: Principal) -> Resu
     if call.action == "wait":
         return None
     if call.action == "go":
-        return refused(campaign, call.reason, call.figures), ()
+        return taken_back(campaign, call.reason, call.figures, person=False), ()
     return Move("canary" if campaign.policy.canary is not None else "promoting", call.reason, call.figures), ()
 
 
@@ -97,7 +97,7 @@ async def canary(tools: Tools, campaign: Campaign, principal: Principal) -> Resu
     placed = await tools.door.placement(campaign.tenant, campaign.application)
     if not _is_placed(placed, campaign, "canary") or placed.share != wanted.steps[step]:
         if campaign.notes.get("placed") == "canary" and not _is_placed(placed, campaign, "canary"):
-            return refused(campaign, TAKEN_AWAY), ()
+            return taken_back(campaign, TAKEN_AWAY, person=True), ()
         await tools.door.canary(principal, campaign.made, wanted.steps[step])
     if campaign.notes.get("placed") != "canary":
         guards: list[dict[str, Any]] = [dict(each) for each in wanted.guards]
@@ -125,7 +125,7 @@ async def canary(tools: Tools, campaign: Campaign, principal: Principal) -> Resu
         share = f"{wanted.steps[step + 1]:.0%} of the traffic"
         return Move("canary", f"{share}: {call.reason}", call.figures, notes), ()
     if call.action == "go":
-        return refused(campaign, call.reason, call.figures), ()
+        return taken_back(campaign, call.reason, call.figures, person=False), ()
     return Move("promoting", call.reason, call.figures), ()
 
 
@@ -146,7 +146,7 @@ async def promoting(tools: Tools, campaign: Campaign, principal: Principal) -> R
         # This process may have been killed behind the promotion, and a person may have taken it back since.
         taken = tools.taken
         if taken is not None and await taken.taken_back(campaign.tenant, campaign.made, campaign.created_at):
-            return refused(campaign, TAKEN_AWAY), ()
+            return taken_back(campaign, TAKEN_AWAY, person=True), ()
         await tools.door.promote(principal, campaign.made)
     if campaign.notes.get("trial"):
         await tools.trials.finish_trial(principal, campaign.trial)
@@ -163,7 +163,11 @@ async def watching(tools: Tools, campaign: Campaign, principal: Principal) -> Re
     wanted, variant = campaign.policy.after, campaign.candidate_id
     placed = await tools.door.placement(campaign.tenant, campaign.application)
     if not in_use(placed, variant):
-        move = Move("rolled back", "something else was put in its place", outcome="rolled back")
+        why, notes = "something else was put in its place", dict[str, Any]()
+        taken, since = tools.taken, campaign.notes["promoted_at"]
+        if taken is not None and (told := await taken.taken_back(campaign.tenant, campaign.made, since)):
+            why, notes = f"{TAKEN_AWAY}: {told}", {"taken_back": True, "by_person": True}
+        move = Move("rolled back", why, notes=notes, outcome="rolled back")
         return move, (lambda each: lineage.withdrawn(each, campaign.tenant, variant, move.reason),)
     before = await tools.variants.counted(campaign.tenant, campaign.application, campaign.notes["incumbent"])
     found = await tools.variants.counted(campaign.tenant, campaign.application, variant)
@@ -186,7 +190,7 @@ async def undoing(tools: Tools, campaign: Campaign, principal: Principal) -> Res
     if reason == ERASED:
         # Otherwise a person may want it back.
         await _unserved(tools, campaign, principal)
-    move = Move("rolled back", reason, outcome="rolled back")
+    move = Move("rolled back", reason, notes={"taken_back": reason != ERASED}, outcome="rolled back")
     return move, (lambda connection: lineage.withdrawn(connection, campaign.tenant, variant, reason),)
 
 

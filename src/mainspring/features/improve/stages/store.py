@@ -87,7 +87,7 @@ class CampaignStore:
         notes = {name: value for name, value in {**campaign.notes, **move.notes}.items() if value is not None}
         tried = [dict(each) for each in campaign.rungs]
         if move.outcome:
-            tried.append(_outcome(campaign, move, now))
+            tried.append(_outcome(campaign, move, notes, now))
         over = move.stage in OVER
         values: dict[str, Any] = {"stage": move.stage, "number": campaign.number + 1, "notes": rows.dump(notes)}
         values |= {"rungs": rows.dump(tried), "reason": move.reason[:1000], "entered_at": now}
@@ -157,6 +157,12 @@ class CampaignStore:
 
         return (await self._database.read(work)).map(_campaign)
 
+    async def over(self, tenant: str, application: str) -> list[Campaign]:
+        """Those of an application that are over and kept, the newest first."""
+        mine = sa.and_(_c.tenant == tenant, _c.application == application, _c.ended_at.is_not(None))
+        query = sa.select(improve_campaigns).where(mine).order_by(_c.id.desc())
+        return [_campaign(row) for row in await self._database.read(lambda it: it.execute(query).all())]
+
     async def steps(self, campaign: Campaign) -> list[dict[str, Any]]:
         """Its transitions, oldest first."""
         s = improve_steps.c
@@ -192,8 +198,10 @@ class CampaignStore:
             connection.execute(sa.delete(improve_campaigns).where(_c.tenant == tenant, _c.id.in_(some)))
 
 
-def _outcome(campaign: Campaign, move: Move, now: float) -> dict[str, Any]:
+def _outcome(campaign: Campaign, move: Move, notes: Mapping[str, Any], now: float) -> dict[str, Any]:
     found = campaign.candidate
+    # What was taken back is looked for by these (``stages.taken_back``).
+    told = {name: notes[name] for name in ("made_of", "taken_back", "by_person") if notes.get(name)}
     return {
         "rung": campaign.rung,
         "recipe": campaign.recipe.recipe,
@@ -205,6 +213,7 @@ def _outcome(campaign: Campaign, move: Move, now: float) -> dict[str, Any]:
         "candidate": campaign.candidate_id,
         "version": "" if found is None else found.version,
         "at": now,
+        **told,
     }
 
 

@@ -20,6 +20,7 @@ from mainspring.training.stages import (
     Comparer,
     ExportCheck,
     Exporter,
+    LearnableEdits,
     OnlineTrials,
     Prober,
     ShadowCounts,
@@ -84,6 +85,10 @@ class Tools:
     def scorers(self) -> ScorerSource | None:
         """None: nothing makes scorers."""
         return None if self.services is None else self.services.perhaps(ScorerSource)  # type: ignore[type-abstract]
+
+    @property
+    def edits(self) -> LearnableEdits:
+        return self._one(LearnableEdits, "keeps edits as pairs")  # type: ignore[no-any-return]
 
     @property
     def export_check(self) -> ExportCheck | None:

@@ -26,7 +26,8 @@ def export_set(
     kind: Annotated[
         str,
         typer.Argument(
-            help="sft, preference, thumbs, few-shot, raft, triplets, rerank, nli or classification", metavar="KIND"
+            help="sft, preference, thumbs, few-shot, raft, triplets, rerank, reader, nli or classification",
+            metavar="KIND",
         ),
     ],
     out: Annotated[Path, typer.Option(help="Folder to write into", file_okay=False)],

@@ -122,6 +122,6 @@ def _anything(asked: ExportRequest) -> Callable[[Interaction], bool]:
     """Whether an interaction may give a row, or be shown in another's."""
     if asked.kind == "thumbs" or (asked.kind == "classification" and asked.options.label == "thumb"):
         return lambda row: row.thumb is not None
-    if asked.kind in ("raft", "triplets", "rerank", "nli"):
+    if asked.kind in ("raft", "triplets", "rerank", "reader", "nli"):
         return lambda row: bool(row.passages)
     return lambda _: True

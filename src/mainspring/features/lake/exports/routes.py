@@ -39,7 +39,7 @@ class OptionsBody(Body):
     label: Annotated[str, Field(max_length=64, description="classification: field that contains the class")] = "thumb"
     shots: Annotated[int, Field(ge=0, le=50, description="few-shot: number of examples before the question")] = 3
     distractors: Annotated[
-        int, Field(ge=0, le=20, description="raft, rerank: number of passages from other questions")
+        int, Field(ge=0, le=20, description="raft, rerank, reader: number of passages from other questions")
     ] = 3
     keep_oracle: Annotated[
         float, Field(ge=0, le=1, description="raft: share of rows that include the oracle passage")

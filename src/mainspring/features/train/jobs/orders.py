@@ -20,9 +20,10 @@ MOST_SEED = 2**31
 def plain(order: Order) -> dict[str, Any]:
     """As JSON, without the folder, whose rows are taken over."""
     told = dataclasses.asdict(dataclasses.replace(order, folder=None, options={}))
-    if not order.serve:
-        # Orders of earlier versions had no such field, and are found again by their digest.
-        del told["serve"]
+    for name in ("serve", "candidate"):
+        if not told[name]:
+            # Orders of earlier versions had no such field, and are found again by their digest.
+            del told[name]
     return {**told, "options": dict(order.options)}
 
 

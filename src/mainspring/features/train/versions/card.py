@@ -26,6 +26,7 @@ _USES: Mapping[str, str] = {
     "translator": "It translates between the languages of its pairs.",
     "tokenizer": "It cuts texts into tokens for a model that is trained with it.",
     "answering": "It says how documents are answered from: thresholds, weights and examples.",
+    "examples": "They stand in the prompt of the application that they were tried with.",
     "prompt": "It is a prompt for the application that it was tried with.",
     "router": "It chooses among the models that it was tried with.",
     "given": "Nothing was learned: a person wrote it.",

@@ -179,6 +179,12 @@ class VersionStore:
         query = sa.select(training_versions).where(of.served != "", of.state == "ready", of.withdrawn_at.is_(None))
         return list(await self._database.read(lambda connection: connection.execute(query).all()))
 
+    async def stale(self) -> list[Row]:
+        """Those of all tenants that are made of rows that are gone, and are not withdrawn."""
+        of = training_versions.c
+        query = sa.select(training_versions).where(of.stale != "", of.state == "ready", of.withdrawn_at.is_(None))
+        return list(await self._database.read(lambda connection: connection.execute(query).all()))
+
     async def gone(self, names: Set[str], name_of: Callable[[Row], str]) -> list[str]:
         """Those of these names in the catalogue, which ``name_of`` gives a version, that none may have any more."""
         of = training_versions.c
@@ -306,6 +312,7 @@ def version_of(row: Row, folder: Path) -> Version:
         row.stale,
         row.withdrawn_at is not None,
         groups=frozenset(rows.load(row.groups)),
+        candidate=bool(rows.load(row.asked).get("candidate")),
     )
 
 

@@ -36,14 +36,14 @@ class TrainedTranslators:
         self._known: TTLCache[str, list[TrainedTranslator]] = TTLCache(_TENANTS, _SECONDS)
 
     async def of(self, principal: Principal) -> list[TrainedTranslator]:
-        """The newest of each name that the caller sees, the newest first. What was withdrawn, or made of rows that are
-        erased, is not among them."""
+        """The newest of each name that the caller sees, the newest first. What was withdrawn, made of rows that are
+        erased, or made to be compared first, is not among them."""
         if self.versions is None:
             return []
         found = self._known.get(principal.tenant)
         if found is None:
             every = [each async for each in self.versions.versions(principal.tenant) if _is_translator(each)]
-            usable = [each for each in every if not each.withdrawn and not each.stale]
+            usable = [each for each in every if not each.withdrawn and not each.stale and not each.candidate]
             found = self._known[principal.tenant] = await asyncio.to_thread(_read, usable)
         newest: dict[str, TrainedTranslator] = {}
         for each in found:
@@ -52,18 +52,19 @@ class TrainedTranslators:
         return list(newest.values())
 
     async def named(self, principal: Principal, name: str) -> tuple[str, Path] | None:
-        """The label and folder of a version, or of the newest of this name. What the caller's groups do not see, and
-        what was withdrawn, is as if it were not there."""
+        """The label and folder of a version, or of the newest of this name that was not made to be compared first. What
+        the caller's groups do not see, and what was withdrawn, is as if it were not there."""
         if self.versions is None:
             return None
         try:
             version = await self.versions.version(principal.tenant, name)
         except NotFound:
             return None
-        found = version if _answers(version, principal) else None
-        if found is None and "@" not in name:
+        by_name = "@" not in name
+        found = version if _answers(version, principal) and not (by_name and version.candidate) else None
+        if found is None and by_name:
             async for each in self.versions.versions(principal.tenant):
-                if each.name == name and _answers(each, principal):
+                if each.name == name and _answers(each, principal) and not each.candidate:
                     found = each
                     break
         folder = None if found is None else await asyncio.to_thread(_folder, found)

@@ -15,6 +15,7 @@ from mainspring.features.translate.engine import card
 from mainspring.features.translate.engine.trained import TrainedTranslators
 from mainspring.features.translate.engine.translator import Translator
 from mainspring.features.translate.settings import TranslateSettings
+from mainspring.training.gone import gone
 
 PACKAGED = Path(__file__).parents[1] / "weights"
 """What the package brings, if it brings any."""
@@ -99,6 +100,8 @@ class Translators:
         found = await self.trained.named(principal, name)
         if found is not None:
             return found
+        if told := await gone(self.trained.versions, principal, name):
+            raise NotFound(f"the translator {told}", remedy="Name another one", param="model")
         known = [*folders, *(each.label for each in await self.trained.of(principal))]
         close = nearest(name, known)
         hint = f"Did you mean {close}?" if close else f"There are: {', '.join(known) or 'none'}"

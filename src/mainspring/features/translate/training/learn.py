@@ -14,7 +14,7 @@ from transformers import MarianMTModel
 
 from mainspring.core.errors import InvalidRequest
 from mainspring.features.translate.engine.card import Card
-from mainspring.features.translate.training import vocabulary
+from mainspring.features.translate.training import starting, vocabulary
 from mainspring.features.translate.training.examples import Batch, Examples
 from mainspring.features.translate.training.measure import measure
 from mainspring.features.translate.training.model import align, build, convert, logits
@@ -38,7 +38,8 @@ class Learning:
 
     def __init__(self, work: Work) -> None:
         self.work = work
-        self.options = cast(TranslateOptions, work.options)
+        self.start = starting.found(work.given.get("start"))
+        self.options = starting.options_of(cast(TranslateOptions, work.options), self.start)
         torch.manual_seed(work.seed)
         train = self.rows("train")
         if not train:
@@ -51,7 +52,9 @@ class Learning:
         self.train = Examples(self.tokenizer, train, options.longest, options.both, options.masked, work.seed)
         self.validation = Examples(self.tokenizer, self.rows("validation"), options.longest, options.both, 0.0, 0)
         self.model: MarianMTModel = build(self.tokenizer, options)
-        if options.aligned and checkpoints.latest(work.checkpoints) is None:
+        if self.start is not None:
+            self.model.load_state_dict(self.start.weights())
+        elif options.aligned and checkpoints.latest(work.checkpoints) is None:
             align(self.model, *self.train.occurrences(), work.seed)
         self.optimizer = torch.optim.AdamW(
             self.model.parameters(), lr=1.0, betas=(0.9, 0.98), weight_decay=0.01, fused=True
@@ -102,15 +105,20 @@ class Learning:
     def finish(self) -> Path:
         """The folder of the translator, converted."""
         folder = self.work.output / "translator"
+        starting.keep(self.model, self.options, folder)
         convert(self.model, self.tokenizer, folder, self.options.weights)
         pairs = {(str(row["from"]), str(row["to"])) for row in self.rows("train")}
         if self.options.both:
             pairs |= {(target, source) for source, target in pairs}
-        Card("mainspring", tuple(sorted(f"{a}-{b}" for a, b in pairs)), self.options.longest).write(folder)
+        known = {f"{a}-{b}" for a, b in pairs} | set(() if self.start is None else self.start.card.pairs)
+        Card("mainspring", tuple(sorted(known)), self.options.longest).write(folder)
         return folder
 
     def _vocabulary(self, train: list[Mapping[str, Any]]) -> Tokenizer:
         """That of the run, made once."""
+        if self.start is not None:
+            self.start.check(train)
+            return vocabulary.load(self.start.folder)
         path = self.work.checkpoints / "tokenizer.json"
         if not path.exists():
             sides = [

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from pydantic import Field
 
 from mainspring.training.recipe import RecipeOptions
 
 
 class TranslateOptions(RecipeOptions):
-    """What a translator is made of, and how long it learns."""
+    """What a translator is made of, and how long it learns. One that starts from another has its sizes and pieces."""
 
+    named: ClassVar[Mapping[str, tuple[str, ...]]] = {"start": ("translator",)}
+
+    start: str = Field(
+        "",
+        max_length=256,
+        description="a version (NAME@NUMBER) to learn on from, as with few edits; none: from nothing",
+    )
     pairs: tuple[str, ...] = Field(
         (), max_length=64, description="pairs such as `en-fr` to learn; none: all of the data"
     )

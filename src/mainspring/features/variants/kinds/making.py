@@ -22,6 +22,7 @@ from mainspring.features.variants.values import (
     JudgeValue,
     ModelValue,
     PromptValue,
+    ReaderValue,
     RerankerValue,
     RouterValue,
     VariantValue,
@@ -29,10 +30,12 @@ from mainspring.features.variants.values import (
 )
 from mainspring.rag.answer.responder import DocumentAnswerer
 from mainspring.rag.answer.variation import SETTINGS, Variation
+from mainspring.serving.prompts.registry import PromptRegistry
 from mainspring.serving.ring.registry import Served
 from mainspring.serving.route.auto import NAME as AUTO
 from mainspring.serving.route.auto import Auto
 from mainspring.training.ports import Candidate, VersionedApplication, Versions
+from mainspring.training.recipe import Makes
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,11 @@ class Making:
     def __init__(self, rooms: Rooms) -> None:
         self._rooms = rooms
         self.versions: Versions | None = None
+
+    @property
+    def prompts(self) -> PromptRegistry | None:
+        """The tenants' prompts; None: there is no registry here."""
+        return self._rooms.path.services.prompts
 
     async def check(self, principal: Principal, candidate: Candidate, served: Served) -> None:
         """Raises ``InvalidRequest`` with the reason why ``served`` cannot answer by means of the candidate."""
@@ -77,7 +85,13 @@ class Making:
         elif isinstance(value, RerankerValue):
             if not documents:
                 raise _wrong(candidate, "it does not search documents")
-            await self._check_reranker(principal, candidate, value)
+            await self._check_version(principal, candidate, value.version, "reranker")
+        elif isinstance(value, ReaderValue):
+            if not documents:
+                raise _wrong(candidate, "it does not answer from documents")
+            if not (self._rooms.settings.rag.read_below if value.read_below is None else value.read_below):
+                raise _wrong(candidate, "its read_below is 0, so that nothing would be read", "Give read_below")
+            await self._check_version(principal, candidate, value.version, "reader")
         elif isinstance(value, RouterValue):
             if not isinstance(served.responder, Auto):
                 raise _wrong(candidate, "it does not choose among models", f"{AUTO} does")
@@ -107,7 +121,7 @@ class Making:
         """What answers the ``tenant`` as ``served`` by means of ``found``; its answers name ``variant``. Raises
         ``InvalidRequest`` if one of them cannot be served any more."""
         made = partial(self._made, served, found, tenant)
-        late = any(isinstance(each, ModelValue) and self._trained(each.model) for each in found.values)
+        late = any(isinstance(each, ModelValue) and self.trained(each.model) for each in found.values)
         return Varied(Late(made) if late else made(), served.name, found.ids, variant)
 
     def _made(self, served: Served, found: Prepared, tenant: str) -> Responder:
@@ -126,7 +140,7 @@ class Making:
         if model and isinstance(served.responder, VersionedApplication):
             return served.responder.by_version(model)
         trained = None
-        if self._trained(model) and self.versions is not None:
+        if self.trained(model) and self.versions is not None:
             trained = self.versions.chat_model(tenant, model)
         elif model and model not in self._rooms.path.chat:
             raise InvalidRequest(f"no chat model {model:.100} is served any more", param="candidate")
@@ -144,7 +158,10 @@ class Making:
         choice = None if answering is None else answering.choice()
         label = next((each.version for each in values if isinstance(each, RerankerValue)), "")
         reranker = TrainedReranker(self.versions, tenant, label) if label and self.versions is not None else None
-        variation = Variation(calibration, choice, "" if trained else model, reranker, trained)
+        reads = next((each for each in values if isinstance(each, ReaderValue)), None)
+        reader = TrainedReranker(self.versions, tenant, reads.version) if reads and self.versions is not None else None
+        below = None if reads is None else reads.read_below
+        variation = Variation(calibration, choice, "" if trained else model, reranker, trained, reader, below)
         if variation == SETTINGS:
             return served.responder
         return self._rooms.library.answering(served.responder.collection, variation)
@@ -158,14 +175,15 @@ class Making:
             served = f"{embedder} and {reranker or 'no reranker'}"
             raise _wrong(candidate, f"the calibration was fitted with {fitted}, and {served} are served")
 
-    def _trained(self, model: str) -> bool:
+    def trained(self, model: str) -> bool:
+        """Whether it is a version of training, and no model of the settings."""
         return is_label(model) and model not in self._rooms.path.chat
 
     async def _check_model(self, principal: Principal, candidate: Candidate, model: str) -> None:
         if model in self._rooms.path.chat and model in self._rooms.engines.chat:
             return
         names = ", ".join(sorted(self._rooms.engines.chat)) or "none"
-        if not self._trained(model) or self.versions is None:
+        if not self.trained(model) or self.versions is None:
             raise _wrong(candidate, f"no chat model {model:.100} is served", f"Chat models: {names}")
         try:
             version = await self.versions.version(principal.tenant, model)
@@ -179,17 +197,17 @@ class Making:
         except MainspringError as error:
             raise _wrong(candidate, error.message, error.remedy) from None
 
-    async def _check_reranker(self, principal: Principal, candidate: Candidate, value: RerankerValue) -> None:
-        if not value.version or self.versions is None:
+    async def _check_version(self, principal: Principal, candidate: Candidate, label: str, makes: Makes) -> None:
+        if not label or self.versions is None:
             why = "rerankers of the catalogue are for all tenants: the setting models.reranker names one"
             raise _wrong(candidate, why, "Name a version that was trained")
         try:
-            version = await self.versions.version(principal.tenant, value.version)
+            version = await self.versions.version(principal.tenant, label)
             # A caller without the groups of a version does not see it: what an engine answers tells of its rows.
             if not version.groups <= principal.groups:
-                raise NotFound(f"there is no version {value.version:.100}", param="version")
-            if version.makes != "reranker":
-                raise _wrong(candidate, f"{value.version:.100} is of the kind {version.makes}")
+                raise NotFound(f"there is no version {label:.100}", param="version")
+            if version.makes != makes:
+                raise _wrong(candidate, f"{label:.100} is of the kind {version.makes}")
             await self.versions.engine(principal.tenant, version.label)
         except InvalidRequest:
             raise

@@ -15,6 +15,7 @@ _TASKS = {
     "raft": ("question-answering", "questions with documents, and answers that cite them or refuse"),
     "triplets": ("sentence-similarity", "questions with a passage that answers them and one that does not"),
     "rerank": ("text-ranking", "questions with passages, and whether an answer cites them"),
+    "reader": ("question-answering", "questions with passages, and what in them answers, if anything does"),
     "nli": ("text-classification", "sentences of answers with passages, and whether the passage entails them"),
     "classification": ("text-classification", "questions with a class"),
 }
@@ -95,7 +96,7 @@ def _consent(manifest: Mapping[str, Any]) -> str:
 
 def _limits(manifest: Mapping[str, Any]) -> str:
     limits = ["Traffic of one tenant: other people's questions may differ."]
-    if manifest["kind"] in ("nli", "rerank", "triplets", "raft"):
+    if manifest["kind"] in ("nli", "rerank", "reader", "triplets", "raft"):
         limits.append("Labels are citations that a model wrote. A passage that was not cited may answer, too.")
     if manifest["kind"] in ("thumbs", "preference"):
         limits.append("Few users give their opinion, and those who do are not like the others.")

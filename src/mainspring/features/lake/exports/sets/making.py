@@ -35,6 +35,7 @@ _DRAW: Mapping[str, Callable[[Sequence[Interaction], Options, Path], Iterator[Ro
     "raft": passages.raft,
     "triplets": passages.triplets,
     "rerank": passages.rerank,
+    "reader": passages.reader,
     "nli": passages.nli,
 }
 

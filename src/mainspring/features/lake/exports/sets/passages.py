@@ -121,6 +121,38 @@ def rerank(rows: Sequence[Interaction], options: Options, folder: Path | None = 
             yield made_of(body, *sources, origin="shown" if source is None else "drawn")
 
 
+def reader(rows: Sequence[Interaction], options: Options, folder: Path | None = None) -> Iterator[Row]:
+    """``question``, ``passage``, ``answer`` (the longest sentence of the answer that the passage holds; empty: other
+    words say it) and ``answerable``: false for passages that were shown and not cited, for drawn ones, and for those of
+    a refusal that a person approved, which are near misses. An edit that keeps nothing of a passage says nothing."""
+    found = chosen(rows, lambda row: question(row) and row.passages and (row.thumb != "down" or row.edited is not None))
+    pool = Pool(found, options.seed, folder)
+
+    def none(passage: str, *sources: Interaction, origin: str) -> Row:
+        body = {"question": question(sources[0]), "passage": passage, "answer": "", "answerable": False}
+        return made_of(body, *sources, origin=origin)
+
+    for row in found:
+        if row.refused:
+            for passage in row.passages[: options.distractors] if row.thumb == "up" and row.edited is None else ():
+                yield none(passage, row, origin="refusal")
+            continue
+        held = {passage: _held(told(row), passage) for passage in cited(row)}
+        kept = [each for each in held if held[each] or row.edited is None]
+        for passage in kept:
+            body = {"question": question(row), "passage": passage, "answer": held[passage], "answerable": True}
+            yield made_of(body, row, origin="cited" if row.edited is None else "edit")
+        for passage, source in pool.draw(row, options.distractors) if kept else ():
+            sources = (row,) if source is None else (row, source)
+            yield none(passage, *sources, origin="shown" if source is None else "drawn")
+
+
+def _held(answer: str, passage: str) -> str:
+    """The longest sentence of the answer that the passage holds; empty: it holds none."""
+    said = (each.strip() for each in _SENTENCE.split(_CITES.sub("", answer)))
+    return max((each for each in said if each and each in passage), key=len, default="")
+
+
 def nli(rows: Sequence[Interaction], options: Options, folder: Path | None = None) -> Iterator[Row]:
     """``premise`` (a passage), ``hypothesis`` (a sentence of an answer) and ``label``: ``entailment`` for the passage
     that it cites, ``neutral`` for one of another question. The labels are weak ones, as good as the citations."""

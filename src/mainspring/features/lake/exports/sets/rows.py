@@ -10,7 +10,9 @@ from typing import Any, Literal, get_args
 from mainspring.core.errors import InvalidRequest
 from mainspring.evaluation.interactions import Interaction
 
-ExportKind = Literal["sft", "preference", "thumbs", "few-shot", "raft", "triplets", "rerank", "nli", "classification"]
+ExportKind = Literal[
+    "sft", "preference", "thumbs", "few-shot", "raft", "triplets", "rerank", "reader", "nli", "classification"
+]
 KINDS: tuple[ExportKind, ...] = get_args(ExportKind)
 Body = Mapping[str, Any]
 ROLES = ("system", "user", "assistant", "tool")
