@@ -9,7 +9,7 @@ import pytest
 from mainspring.core.path import replay
 from mainspring.core.types import ChatRequest, Context, Finish, Head, Principal, Request, Response, Text
 from mainspring.features.translate.assistant import ByChat
-from mainspring.features.translate.runaway import runs_away, without_repetition
+from mainspring.features.translate.engine.runaway import runs_away, without_repetition
 
 
 @pytest.mark.parametrize(

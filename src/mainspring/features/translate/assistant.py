@@ -24,10 +24,10 @@ from mainspring.core.types import (
 )
 from mainspring.features.translate.documents.pieces import FORMATS, Format
 from mainspring.features.translate.engine.card import Card
+from mainspring.features.translate.engine.runaway import runs_away, without_repetition
 from mainspring.features.translate.engine.translator import TranslatedText
 from mainspring.features.translate.engine.translators import Translators
 from mainspring.features.translate.languages import Guess, detect, name
-from mainspring.features.translate.runaway import runs_away, without_repetition
 from mainspring.features.translate.settings import TranslateSettings
 from mainspring.features.translate.text_threads import Aside
 from mainspring.features.translate.translating import Job, Report, Speaks, Translating
