@@ -59,7 +59,8 @@ def test_own_models_are_planned_with_what_each_process_holds() -> None:
 
 def test_the_plan_is_of_the_model_that_is_trained() -> None:
     """Each size that the options have changes the model, and so its plan."""
-    given: dict[str, Any] = {"width": 96, "layers": 3, "heads": 4, "kv_heads": 1, "length": 40, "positions": "learned", "dropout": 0.5}
+    sizes = {"width": 96, "layers": 3, "heads": 4, "kv_heads": 1, "length": 40}
+    given: dict[str, Any] = {**sizes, "positions": "learned", "dropout": 0.5}
     for objective, kind in (("causal", "decoder"), ("masked", "encoder"), ("span", "encoder-decoder")):
         options = options_of(RECIPES["pretrain"], {**given, "objective": objective, "vocabulary": 90})
         assert isinstance(options, PretrainOptions)
