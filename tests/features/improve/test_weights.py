@@ -250,6 +250,8 @@ async def test_a_reranker_that_is_not_loaded_yet_fails_no_search(loop: Loop) -> 
     assert campaign.stage == "promoted", campaign.reason
     store = await loop.world.store(loop.world.keys["red"], "papers")
     doc = await loop.world.add(loop.world.keys["red"], store, frozenset())
+    # One hit alone is not ordered.
+    await loop.world.add(loop.world.keys["red"], store, frozenset())
     loop.training.serving._loaded.clear()  # type: ignore[union-attr]
     assert doc.mark in await loop.ask("red", "document-qa", f"What do we know about {doc.topic}?")
     assert not loop.reranker.asked
