@@ -311,6 +311,15 @@ async def test_collections_are_those_that_the_asker_may_see(room: Room) -> None:
         await room.answerer(collection=secret).respond(question, outsider)
 
 
+async def test_answers_of_an_earlier_revision_are_not_given(
+    room: Room, asker: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answerer, question = room.answerer(), ask("q")
+    before = answerer.fingerprint(question, asker)
+    monkeypatch.setattr("mainspring.rag.answer.responder.REVISION", "another")
+    assert answerer.fingerprint(question, asker) != before
+
+
 async def test_fingerprints(room: Room, asker: Context) -> None:
     answerer, question = room.answerer(), ask("q")
     before = answerer.fingerprint(question, asker)

@@ -46,7 +46,7 @@ from mainspring.rag.answer.findings import named as told_of
 from mainspring.rag.answer.generate import REFUSAL, AnswerWriter
 from mainspring.rag.answer.question import Question, refuse_unsupported, understood, with_notice, with_unused
 from mainspring.rag.answer.verbatim import display, extract, unit_rerank
-from mainspring.rag.answer.verbatim.choice_weights import SHIPPED, ChoiceWeights
+from mainspring.rag.answer.verbatim.choice_weights import REVISION, SHIPPED, ChoiceWeights
 from mainspring.rag.answer.verbatim.extract import Passage
 from mainspring.rag.answer.write.first_sentence import Unwritten, in_time
 from mainspring.rag.graph import citations as told
@@ -163,7 +163,7 @@ class DocumentAnswerer:
             mode,
             written,
             self._calibration,
-            self._choice,
+            (self._choice, REVISION),
             [None if each is None else each.fingerprint for each in (self._reader, self._near_misses, self._confirm)],
         )
         return hashlib.sha256(repr(facts).encode()).hexdigest()
