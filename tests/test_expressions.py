@@ -86,6 +86,7 @@ BOUNDED: dict[str, str] = {
     "features.evaluate.sets.multihop:plain": "titles of a public set",
     "features.evaluate.sets.scifact:_STRING": "rows of a public set",
     "features.translate.documents.pieces:_STRING": "a text that is JSON, whose quotes are all closed",
+    "guards.detect.conversation:_QUOTED": "600 characters of a quotation, in texts of at most 4,000",
     "guards.rewrite.windows:_END": "no more than 301 characters are looked at",
     "rag.chunk.windows:_WORD": "space at the end is not looked at",
     "rag.parse.office.number_format:show": "formats of more than 255 characters are not read",
