@@ -143,7 +143,7 @@ def test_pairs_at_the_top_give_the_title() -> None:
     ]
     post = read("Title: Our leave\nDate: 2024-01-02\n\nEverybody has 25 days.\n", "post.md")
     assert [each.title for each in post.headings] == ["Our leave"]
-    assert shown(post) == ["Everybody has 25 days.", "Date: 2024-01-02"]
+    assert shown(post) == ["Date: 2024-01-02", "Everybody has 25 days."]
     plain = read("Note: closed on Mondays.\nTel: 0123\n\nMore here.\n", "note.md")
     assert plain.text.startswith("Note: closed on Mondays.")
     assert not plain.headings

@@ -319,7 +319,33 @@ def test_front_matter_and_fences_of_markdown() -> None:
 def test_pairs_of_front_matter_are_rows_and_switches_are_left_out() -> None:
     text = "---\ntitle: The mill\ndate: 2024-03-01\nauthor: 'Ada'\ndraft: false\n---\nIt grinds.\n"
     parsed = read(text, "a.md", "markdown")
-    assert parsed.text == "# The mill\n\nIt grinds.\n\n| date: 2024-03-01 |\n| author: Ada |"
+    assert parsed.text == "# The mill\n\n| date: 2024-03-01 |\n| author: Ada |\n\nIt grinds."
+
+
+def test_front_matter_is_under_the_title_and_not_under_the_last_section() -> None:
+    front = "---\ntitle: Mill rules\ndate: 2024-03-01\n---\n"
+    parsed = read(f"{front}It grinds.\n\n## Closing\n\nAt six.\n", "a.md", "markdown")
+    assert parsed.text == "# Mill rules\n\n| date: 2024-03-01 |\n\nIt grinds.\n\n## Closing\n\nAt six."
+    # A heading of its own is the title, and the other one a row.
+    parsed = read(f"{front}# The mill\n\nIt grinds.\n\n## Closing\n\nAt six.\n", "a.md", "markdown")
+    rows = "| title: Mill rules |\n| date: 2024-03-01 |"
+    assert parsed.text == f"# The mill\n\n{rows}\n\nIt grinds.\n\n## Closing\n\nAt six."
+
+
+def test_what_steers_a_site_is_left_out_and_descriptions_are_text() -> None:
+    front = (
+        "title: The mill\npageTitle: The mill\nlayout: page\npermalink: /mill/\nnav_order: 3\norder: 002\nmenu:\n"
+        "description: >-\n  What the mill grinds,\n  and when.\nintro: 'It grinds.'\nsidebar:\n  - one\n"
+        'tags:\n  - corn\n  - "rye"\nowner: Ada\nweight: 3 kg\n'
+    )
+    parsed = read(f"---\n{front}---\nIt grinds. Daily.\n", "a.md", "markdown")
+    rows = "| tags: corn, rye |\n| owner: Ada |\n| weight: 3 kg |"
+    assert parsed.text == f"# The mill\n\nWhat the mill grinds, and when.\n\n{rows}\n\nIt grinds. Daily."
+
+
+def test_text_between_two_rules_is_no_front_matter() -> None:
+    text = "---\n\nThe mill grinds.\n\n## Hours\n\nAt six.\n\n---\n\nThe end.\n"
+    assert [each.title for each in read(text, "a.md", "markdown").headings] == ["Hours"]
 
 
 def test_a_form_has_a_line_for_each_pair_of_key_and_value() -> None:

@@ -16,7 +16,7 @@ from mainspring.rag.parse import kinds, ocr, structured
 from mainspring.rag.parse.compose import Composer, clean
 from mainspring.rag.parse.encoding import decode
 from mainspring.rag.parse.formats import PARSER
-from mainspring.rag.parse.markup import asciidoc, html, markdown_extensions, roff, rst
+from mainspring.rag.parse.markup import asciidoc, front_matter, html, markdown_extensions, roff, rst
 from mainspring.rag.parse.markup.markdown import plain
 from mainspring.rag.parse.office import docx, opc, pptx, xlsx
 from mainspring.rag.parse.parsed import Parsed
@@ -34,14 +34,7 @@ _OFFICE = {
     "ppt": "application/vnd.ms-powerpoint",
 }
 _ARCHIVES = ("odt", "ods", "epub")
-_FRONT_MATTER = re.compile(r"---[ \t]*\n(.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|$)", re.DOTALL)
-# Pairs of keys and values that open a text, as those of MultiMarkdown, Pelican and Python's proposals do.
-_HEADER = re.compile(
-    r"(?:[A-Z][\w-]{0,30}(?: [\w-]{1,20}){0,2}:(?:[ \t][^\n]*)?\n(?:[ \t]+\S[^\n]*\n){0,20}){2,40}(?=\s*\n)"
-)
-_SWITCH = re.compile(r"[\w-]+:\s*(?:true|false|null|~)\s*$", re.IGNORECASE)
-_PAIR = re.compile(r"^([\w-]+):[ \t]+[\"']?(.*?)[\"']?$")
-_TITLE = re.compile(r"^title:[ \t]*+[\"']?(?=.)([^\n]*\S)", re.MULTILINE)
+_HEADS = re.compile(r"\s*#\s[^\n]*(?:\n|$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +104,12 @@ def _markup(data: bytes, name: str, kind: str) -> Parsed:
     composer = Composer(name)
     composer.warnings.append(warning)
     text = clean(text)
-    front, text = _header(text.lstrip("\n")) if kind == "rst" else ("", text)
+    front, text = front_matter.header(text.lstrip("\n")) if kind == "rst" else ("", text)
     marked = _TO_MARKDOWN[kind](text)
-    if title := _TITLE.search(front):
+    if title := front_matter.title(front):
         pairs = (line.partition(":") for line in front.split("\n"))
-        rows = _described("\n".join(f"{key}: {_TO_MARKDOWN[kind](value).strip()}" for key, _, value in pairs))
-        marked = f"# {_unquoted(title[1])}\n\n{rows}\n\n{_deeper(marked)}"
+        front = "\n".join(f"{key}: {_TO_MARKDOWN[kind](value).strip()}" for key, _, value in pairs)
+        marked = f"# {title}\n\n{front_matter.described(front, marked)}\n\n{_deeper(marked)}"
     composer.markdown(markdown_extensions.gathered(marked))
     return composer.parsed(kind, "text")
 
@@ -126,19 +119,17 @@ def _markdown(data: bytes, name: str, kind: str) -> Parsed:
     text = clean(text).lstrip("\n")
     composer = Composer(name)
     composer.warnings.append(warning)
-    front, text = _front_matter(text)
-    # Its title heads the document where no heading does; what else it says can be found as text.
-    title = _TITLE.search(front)
-    if title and not re.match(r"\s*#\s", text):
-        composer.add(f"# {_unquoted(title[1])}")
-    if front:
-        text = f"{text.rstrip()}\n\n{_described(front)}"
+    front, text = front_matter.split(text)
+    # Its title heads the document where no heading does, and what else it says is right below, under no section.
+    heads = _HEADS.match(text)
+    described = front_matter.described(front, text, headed=heads is not None)
+    if title := "" if heads else front_matter.title(front):
+        composer.add(f"# {title}")
+    if described:
+        own, rest = (heads[0], text[heads.end() :]) if heads else ("", text)
+        text = "\n\n".join((own.rstrip(), described, rest.lstrip("\n")))
     composer.markdown(markdown_extensions.strip(text))
     return composer.parsed(kind, "text")
-
-
-def _unquoted(title: str) -> str:
-    return title[:-1] if len(title) > 1 and title[-1] in "\"'" else title
 
 
 def _html(data: bytes, name: str, kind: str) -> Parsed:
@@ -146,32 +137,15 @@ def _html(data: bytes, name: str, kind: str) -> Parsed:
     if not data.lstrip(b"\xef\xbb\xbf").startswith(b"---"):
         return html.read_html(data, name, kind)
     text, warning = decode(data, name)
-    front, text = _front_matter(clean(text).lstrip("\n"))
+    front, text = front_matter.split(clean(text).lstrip("\n"))
     composer = Composer(name)
     composer.warnings.append(warning)
-    title = _TITLE.search(front)
-    if title and "<h1" not in text.lower():
-        composer.add(f"# {_unquoted(title[1])}")
+    title, headed = front_matter.title(front), "<h1" in text.lower()
+    if title and not headed:
+        composer.add(f"# {title}")
+    composer.markdown(front_matter.described(front, text, headed=headed))
     html.write_html(text, composer)
-    composer.markdown(_described(front))
     return composer.parsed(kind, "trafilatura")
-
-
-def _front_matter(text: str) -> tuple[str, str]:
-    """(front matter, the rest) of ``text``; the first is empty if there is none."""
-    front = _FRONT_MATTER.match(text)
-    return (front[1], text[front.end() :]) if front else _header(text)
-
-
-def _header(text: str) -> tuple[str, str]:
-    """(the pairs that open ``text`` as front matter, the rest); the first is empty if they name no title."""
-    header = _HEADER.match(text)
-    if header is None:
-        return "", text
-    lines = re.sub(r"\n[ \t]+", " ", header[0]).split("\n")
-    pairs = [line.partition(":") for line in lines if line.partition(":")[2].strip()]
-    front = "\n".join(f"{'title' if key == 'Title' else key}:{value}" for key, _, value in pairs)
-    return (front, text[header.end() :]) if _TITLE.search(front) else ("", text)
 
 
 def _deeper(text: str) -> str:
@@ -182,13 +156,6 @@ def _deeper(text: str) -> str:
         if not code and re.match(r"#{1,5} ", line):
             lines[number] = f"#{line}"
     return "\n".join(lines)
-
-
-def _described(front: str) -> str:
-    """Front matter without its title, switches and marks of Markdown: a pair of key and value is a row by itself."""
-    lines = [line.rstrip() for line in front.split("\n") if line.strip() and not line.startswith(("title:", "#"))]
-    kept = [line for line in lines if not re.match(r"[-=|]{3,}", line) and not _SWITCH.match(line)]
-    return "\n".join(_PAIR.sub(r"| \1: \2 |", line) if "|" not in line else line for line in kept)
 
 
 # --- office ---------------------------------------------------------------------------------------------------

@@ -71,3 +71,60 @@ def test_a_long_list_is_shown_as_far_as_it_fits() -> None:
     assert display.whole(step, "How do I set up the pump?", {"d": STEPS}, 11).text.endswith("with clean water.")
     last = item(STEPS, "Press the green button.", "Pump > Setting up the pump")
     assert display.whole(last, "How do I set up the pump?", {"d": STEPS}, 6).text == "3. Press the green button."
+
+
+STATES = """# Taxes
+
+## Hotels
+
+Ask the hotel first. Stays in the following states are taxed. Guests can be exempt in these states with a form.
+
+- Arizona
+- Kansas
+
+All others exempt you.
+
+## Fuel
+
+These states require a receipt.
+
+- Ohio
+- Utah
+
+## Tools
+
+The tools below are lent.
+
+They are old.
+
+- a saw
+
+We met the following day. It rained.
+
+- a hat"""
+
+
+def said(text: str) -> Passage:
+    return replace(item(STATES, text), kind="sentence")
+
+
+def test_a_list_is_shown_with_a_sentence_right_above_that_speaks_of_it() -> None:
+    def shown(text: str, words: int = 60) -> str:
+        found = display.whole(said(text), "Where are stays taxed?", {"d": STATES}, words)
+        assert STATES[found.start : found.end] == found.text
+        return found.text
+
+    hotels = STATES[STATES.index("Stays") : STATES.index("\n\nAll")]
+    assert shown("Stays in the following states are taxed.") == hotels
+    assert shown("Guests can be exempt in these states with a form.") == hotels
+    assert shown("These states require a receipt.") == STATES[STATES.index("These states r") : STATES.index("\n\n## T")]
+    # Not what says nothing of the list, is not right above it, or does not fit with it.
+    for text in ("Ask the hotel first.", "All others exempt you.", "The tools below are lent."):
+        assert shown(text) == text
+    assert shown("We met the following day.") == "We met the following day."
+    assert shown("Stays in the following states are taxed.", 12) == "Stays in the following states are taxed."
+
+
+def test_a_list_that_is_shown_whole_has_the_sentence_that_speaks_of_it() -> None:
+    found = display.whole(item(STATES, "Utah", "Taxes > Fuel"), "Which states require a receipt?", {"d": STATES}, 60)
+    assert found.text == "These states require a receipt.\n\n- Ohio\n- Utah"

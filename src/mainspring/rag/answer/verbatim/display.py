@@ -99,6 +99,8 @@ def whole(passage: Passage, question: str, texts: Mapping[str, str], room: int) 
         grown = whole_list.of(passage, text, room)
     elif passage.kind in ("item", "sentence") and passage.text.rstrip(_CLOSING).endswith(":"):
         grown = whole_list.led(passage, text)
+    elif passage.kind == "sentence" and (listed := whole_list.led(passage, text)) != passage:
+        grown = listed
     elif passage.kind == "item" and (several(question) or asks(passage.heading)):
         grown = whole_list.of(passage, text)
     elif passage.kind == "item" and (told := item_parts.telling(passage, question)) is not None:

@@ -26,6 +26,15 @@ _ORDERED = re.compile(r"\(?(?:\d{1,3}|[a-z])[.)]\s", re.IGNORECASE)
 # A list answers if the text above it has this share of the question's words: one share for bullets, one for steps.
 _OVER, _OVER_STEPS = 0.5, 0.3
 _MOST_LEAD = 160
+# Sentences that speak of the list right below their paragraph, though they end with a full stop.
+_POINTS = re.compile(
+    r"\bthe following\s+(?!(?:day|night|morning|afternoon|evening|week|month|quarter|season|year"
+    r"|(?:mon|tues|wednes|thurs|fri|satur|sun)day)s?\b)[^\W\d_]|^(?:(?:all|any|each|one|in|of|for|to|at|only)\s+){0,3}these\s+[^\W\d_]+s\b"
+    r"|\bbelow(?=[.,;)]|\s+(?:is|are|was|were|has|have|must|may|can|will|shall|should|need|apply)\b)",
+    re.IGNORECASE,
+)
+_THESE = re.compile(r"\bthese\s+[^\W\d_]+s\b", re.IGNORECASE)
+_MOST_BETWEEN = 2
 
 
 def asks_how(question: str) -> bool:
@@ -61,6 +70,8 @@ def of(passage: Passage, text: str, words: int | None = None) -> Passage:
     start = units[first].lead
     if first and units[first - 1].role == "lead_in":
         start = units[first - 1].start
+    elif pointing := _pointing(units, first, text):
+        start = units[min(pointing)].start
     for begin in (start, units[at].lead):
         for end in range(last, at - 1, -1):
             grown = replace(passage, text=text[begin : units[end].end], start=begin, end=units[end].end)
@@ -70,16 +81,45 @@ def of(passage: Passage, text: str, words: int | None = None) -> Passage:
 
 
 def led(passage: Passage, text: str) -> Passage:
-    """``passage``, which leads in to a list, with the items of that list."""
+    """``passage``, which leads in to a list, with the items of that list; it itself if it leads in to none."""
     units = _around(passage, text)
     at = _at(units, passage)
     if at is None:
         return passage
     own = _indent(text, units[at].lead) if units[at].kind == "item" else -1
-    end = at
+    begin, end = passage.start, at
+    if units[at].role == "statement":
+        first = next((n for n in range(at, len(units)) if units[n].kind != "sentence"), len(units))
+        pointing = _pointing(units, first, text)
+        if at not in pointing:
+            return passage
+        begin, end = units[pointing[at]].start, first - 1
+    last = end
     while end + 1 < len(units) and units[end + 1].kind == "item" and _indent(text, units[end + 1].lead) > own:
         end += 1
-    return replace(passage, text=text[passage.start : units[end].end], end=units[end].end) if end > at else passage
+    grown = text[begin : units[end].end]
+    return replace(passage, text=grown, start=begin, end=units[end].end) if end > last else passage
+
+
+def _pointing(units: Sequence[sentences.Sentence], first: int, text: str) -> dict[int, int]:
+    """The places of the sentences that speak of the list that begins with ``units[first]``, in the paragraph right
+    above it, with the place of the sentence each is to be shown from: "in these states" needs "the following states"
+    before it."""
+    found: dict[int, int] = {}
+    if first >= len(units) or units[first].kind != "item":
+        return found
+    near: list[int] = []
+    for at in range(first - 1, max(-1, first - 2 - _MOST_BETWEEN), -1):
+        one = units[at]
+        if one.kind != "sentence" or (at + 1 < first and text.count("\n", one.end, units[at + 1].start) > 1):
+            break
+        said = text[one.start : one.end]
+        if _POINTS.search(said):
+            found |= dict.fromkeys((*near, at), at)
+            near = []
+        elif _THESE.search(said):
+            near.append(at)
+    return found
 
 
 def _indent(text: str, place: int) -> int:
