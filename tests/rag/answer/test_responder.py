@@ -186,6 +186,16 @@ async def test_a_follow_up_is_answered_with_the_question_before(room: Room, aske
     assert "condensed" not in asker.settlement.records[-1].facts.plain()
 
 
+async def test_a_follow_up_with_another_name_is_answered_from_the_page_of_that_name(room: Room, asker: Context) -> None:
+    for name, rate in (("Leeds", 31), ("Oslo", 52)):
+        text = f"# {name}\n\nThe rate for a room in {name} is {rate} pounds a night."
+        await room.ingestor.ingest(room.collection, [Source(f"{name}.md", f"{name}.md", text.encode)])
+    said = ("What is the rate for a room in Leeds?", "31 pounds", "And in Oslo?")
+    followed = await answer(room, ask(*said), asker)
+    assert {citation.source for citation in followed.citations} == {"Oslo.md"}
+    assert asker.settlement.records[-1].facts.plain()["condensed"] is True
+
+
 async def test_an_answer_that_was_given_before_is_noticed(room: Room, asker: Context) -> None:
     await fill(room)
     first = await answer(room, ask("Which pears are green?"), asker)

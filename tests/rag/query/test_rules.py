@@ -159,7 +159,9 @@ def test_which_questions_lean_on_the_one_before(question: str, leans: bool) -> N
         ("Show me the exact wording", True),
         ("Explain the warranty in simple terms", False),
         ("Tell me more about the warranty", False),
+        ("In 100 words, please", True),
         ("In winter?", False),
+        ("And in 2024?", False),
         ("Write to the office", False),
         ("Give me more days of holiday", False),
         ("Where is the shop?", False),
@@ -185,6 +187,75 @@ def test_a_follow_up_is_read_with_what_it_leans_on() -> None:
     assert condense.by_rules(second, [first]) == f"{first}\n{second}"
     assert condense.by_rules("How long is the warranty on motors?", [first]) == "How long is the warranty on motors?"
     assert condense.by_rules(second, []) == second
+
+
+TAX = "Is my federal card exempt from state sales tax in New York?"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "whole"),
+    [
+        (TAX, "And in Illinois?", "Is my federal card exempt from state sales tax in Illinois?"),
+        (TAX, "What about Illinois?", "Is my federal card exempt from state sales tax in Illinois?"),
+        (TAX, "In Texas, too?", "Is my federal card exempt from state sales tax in Texas?"),
+        (TAX, "And for Texas?", "Is my federal card exempt from state sales tax in Texas?"),
+        (TAX, "Is it the same in the US Virgin Islands?", TAX.replace("New York", "the US Virgin Islands")),
+        ("Which tax is due in the UK for a card?", "And in Ireland?", "Which tax is due in Ireland for a card?"),
+        ("How much may a room in London cost?", "What about Leeds?", "How much may a room in Leeds cost?"),
+        ("How do I get from Leeds to York?", "And to Hull?", "How do I get from Leeds to Hull?"),
+        ("How long does the X100 run on battery?", "And for the X200?", "How long does the X200 run on battery?"),
+        ("How heavy is the Kestrel grinder?", "And the Heron?", "How heavy is the Heron grinder?"),
+        ("How quickly must a SEV1 be closed?", "And a SEV2?", "How quickly must a SEV2 be closed?"),
+        ("How many claims were paid in 2023?", "And in 2024?", "How many claims were paid in 2024?"),
+        ("What did the 2023 report say of claims?", "What about 2024?", "What did the 2024 report say of claims?"),
+        ("Is the shop in Leeds open in May?", "And in August?", "Is the shop in Leeds open in August?"),
+        ("Is the shop in Leeds open in May?", "And in York?", "Is the shop in York open in May?"),
+        ("Does version 2.1 need a licence key?", "And in version 3?", "Does version 3 need a licence key?"),
+        ("What does a parcel of 5 kg cost?", "And of 10 kg?", "What does a parcel of 10 kg cost?"),
+        ("Must I report gifts over $50?", "And over $1,000?", "Must I report gifts over $1,000?"),
+    ],
+)
+def test_what_a_follow_up_names_is_put_in_the_place_of_its_like(first: str, second: str, whole: str) -> None:
+    assert condense.by_rules(second, [first]) == whole
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (TAX, "And in winter?"),
+        (TAX, "And in 2024?"),
+        (TAX, "And on Sundays?"),
+        (TAX, "And at Heathrow?"),
+        (TAX, "And for the X200?"),
+        (TAX, "What about students?"),
+        (TAX, "And in Texas or Ohio?"),
+        (TAX, "And in Texas if I pay for a hotel?"),
+        ("Is my card exempt in New York and Texas?", "And in Ohio?"),
+        ("Is my card exempt in Springfield, Illinois?", "And in Texas?"),
+        ("Is Visa taken by shops in London?", "What about Mastercard?"),
+        ("Can I pay with a Visa card?", "What about Illinois?"),
+        ("How long is the burr set of the Kestrel guaranteed?", "And in Ireland?"),
+        ("How long is the burr set of the Kestrel guaranteed?", "What about Ireland?"),
+        ("How do I get from Leeds to York?", "And Hull?"),
+        ("How many remote days may the design team have?", "And Customer Care?"),
+        ("Are the manuals printed in English?", "And in Texas?"),
+        ("Can I return it within 30 days of the sale?", "And after 60 days?"),
+        ("What can I claim for driving my own car?", "And for a motorcycle?"),
+        ("Is the room I booked in the annex heated?", "And room B?"),
+    ],
+)
+def test_where_the_place_is_not_clear_both_questions_are_read(first: str, second: str) -> None:
+    assert condense.by_rules(second, [first]) == f"{first}\n{second}"
+
+
+def test_later_follow_ups_go_on_from_what_was_put_in_place() -> None:
+    texas = TAX.replace("New York", "Texas")
+    assert condense.by_rules("And in Texas?", [TAX, "And in Illinois?"]) == texas
+    assert condense.by_rules("And in Texas?", [TAX, "And in Illinois?", "In simple terms, please"]) == texas
+    assert condense.by_rules("And for hotels?", [TAX, "And in Texas?"]) == f"{texas}\nAnd for hotels?"
+    assert condense.by_rules("In simple terms?", [TAX, "And in Texas?"]) == f"{texas}\nIn simple terms?"
+    unclear = [TAX, "And for hotels?"]
+    assert condense.by_rules("And in Texas?", unclear) == "\n".join([*unclear, "And in Texas?"])
 
 
 def test_how_many_passages_a_question_deserves() -> None:

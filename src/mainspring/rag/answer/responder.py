@@ -260,7 +260,7 @@ class DocumentAnswerer:
         with steps.step("condense") as step:
             ask = self._ask(context) if self._ask is not None else None
             question = await condense.condensed(asked.question, asked.history, ask, step, MAX_TOKENS)
-        return asked.standing(question, step.changed and "\n" in question)
+        return asked.standing(question, step.changed)
 
     async def _look(self, asked: Question, context: Context) -> Lookup:
         """Search for the question, and for each of its parts."""

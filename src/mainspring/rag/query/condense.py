@@ -9,7 +9,7 @@ from mainspring.core.types import Message
 from mainspring.rag.query import wishes
 from mainspring.rag.query.model import Ask, ModelAsk, soft
 from mainspring.rag.query.plan import PlanStep
-from mainspring.rag.text import terms
+from mainspring.rag.text import slots, terms
 
 MAX_TOKENS = 80
 _INSTRUCTION = (
@@ -59,12 +59,30 @@ def leans(question: str) -> bool:
 
 
 def by_rules(question: str, before: Sequence[str]) -> str:
-    """``question`` with the earlier questions that it depends on: the latest self-contained one, and the one right
-    before it. The question itself where it leans on none."""
+    """``question`` so that it stands alone: the latest self-contained question of ``before`` with what ``question``
+    names in the place of its like; where that place is not clear, both questions and the one right before. The
+    question itself where it leans on none."""
     if not before or not leans(question):
         return question
-    base = next((each for each in reversed(before) if not leans(each)), before[0])
-    return "\n".join(dict.fromkeys([base, before[-1], question]))
+    at = next((at for at in reversed(range(len(before))) if not leans(before[at])), None)
+    if at is None:
+        return "\n".join(dict.fromkeys([before[0], before[-1], question]))
+    base, whole = _standing(before[at], before[at + 1 :])
+    found = slots.put(base, question) if whole and not wishes.of_form(question) else ""
+    last = [] if whole and not wishes.of_form(before[-1]) else [before[-1]]
+    return found or "\n".join(dict.fromkeys([base, *last, question]))
+
+
+def _standing(question: str, later: Sequence[str]) -> tuple[str, bool]:
+    """``question`` as the follow-ups ``later`` left it, and whether it says what all of them named."""
+    for each in later:
+        if wishes.of_form(each):
+            continue
+        found = slots.put(question, each)
+        if not found:
+            return question, False
+        question = found
+    return question, True
 
 
 async def condensed(question: str, history: Sequence[Message], ask: ModelAsk | None, step: PlanStep, room: int) -> str:

@@ -17,7 +17,7 @@ _WAYS = (
     "simpler simply plain easy easier clearly briefly shortly short shorter brief words? terms? sentences? points? "
     "bullet list table language child beginner layperson jargon five details? bit little again differently slowly"
 ).split()
-_HOW = rf"(?:\s+(?:{'|'.join([*_WAYS, *(name.lower() for name in NAMES.values())])}|\d+),?)*"
+_HOW = rf"(?:\s+(?:{'|'.join([*_WAYS, *(name.lower() for name in NAMES.values())])}|\d{{1,3}}\b),?)*"
 _PLACE = r"(?:where|which (?:document|page|section|source|file|chapter))"
 _FORM = re.compile(
     rf"\W*{_YOU}(?:"
