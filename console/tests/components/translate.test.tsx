@@ -42,6 +42,7 @@ describe("translation", () => {
     serve({ "GET /v1/translate/languages": { data: [], languages: [] } });
     show(<TranslatePage />);
     await screen.findByText("There is no translator yet");
-    for (const way of [/translate convert/, /train translate/, /translate\.chat/]) screen.getByText(way, { selector: "code" });
+    for (const way of [/translate convert/, /train translate/]) screen.getByText(way, { selector: "code" });
+    screen.getByText(/larger chat model served, which translates too/);
   });
 });
