@@ -40,6 +40,7 @@ def asked(description: str | None) -> Namespace:
     parser.add_argument("--pack", type=int, default=0, help="write what was learned into the package, at this rank")
     parser.add_argument("--rank", action="store_true", help="with --score: measure how it orders paragraphs, too")
     parser.add_argument("--score", action="store_true", help="measure what was trained")
+    parser.add_argument("--option", action="append", default=[], help="NAME=JSON, in place of the run's own option")
     return parser.parse_args()
 
 
@@ -56,7 +57,8 @@ def train(
     if folder.made:
         return folder.made
     source = str(pulled(base).files["weights"].parent)
-    folder.create(RunRequest(recipe, options, seed, source, until=time.time() + arguments.seconds, threads=2))
+    own = {name: json.loads(value) for name, _, value in (each.partition("=") for each in arguments.option)}
+    folder.create(RunRequest(recipe, {**options, **own}, seed, source, until=time.time() + arguments.seconds, threads=2))
     if not (folder.data / "train.jsonl").exists():
         for side, rows in reversed(sides().items()):
             text = "".join(json.dumps(each, ensure_ascii=False) + "\n" for each in rows)

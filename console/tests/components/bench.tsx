@@ -3,6 +3,7 @@ import { cleanup, configure, render, type RenderResult } from "@testing-library/
 import type { ReactNode } from "react";
 import { afterEach, beforeEach, vi } from "vitest";
 import type { Me } from "../../src/api/types";
+import { leave } from "../../src/lib/conversations";
 import { Session } from "../../src/session";
 
 // A busy machine must not fail a test by the clock.
@@ -67,5 +68,7 @@ beforeEach(() => {
 
 afterEach(() => {
   cleanup();
+  // What is saved soon would be saved when the window of the test is gone.
+  leave();
   vi.unstubAllGlobals();
 });
