@@ -58,7 +58,8 @@ def train(
         return folder.made
     source = str(pulled(base).files["weights"].parent)
     own = {name: json.loads(value) for name, _, value in (each.partition("=") for each in arguments.option)}
-    folder.create(RunRequest(recipe, {**options, **own}, seed, source, until=time.time() + arguments.seconds, threads=2))
+    until = time.time() + arguments.seconds
+    folder.create(RunRequest(recipe, {**options, **own}, seed, source, until=until, threads=2))
     if not (folder.data / "train.jsonl").exists():
         for side, rows in reversed(sides().items()):
             text = "".join(json.dumps(each, ensure_ascii=False) + "\n" for each in rows)

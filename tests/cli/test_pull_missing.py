@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mainspring.core.errors import ModelNotPulled
+from mainspring.core.errors import ModelError, ModelNotPulled
 from mainspring.core.settings import ModelsSettings, Settings
 from mainspring.core.settings.endpoints import RemoteReranker
 from mainspring.engines.catalogue import pull
@@ -43,6 +43,33 @@ def test_a_reranker_of_the_catalogue_is_pulled(
 
     monkeypatch.setattr(pull, "Puller", Puller)
     remote = {"ours": RemoteReranker(url="http://127.0.0.1:9/rerank", model="m")}
-    models = ModelsSettings(chat=(), embedding="embedder", reranker=reranker, remote_rerankers=remote)
+    models = ModelsSettings(
+        chat=(), embedding="embedder", reranker=reranker, near_misses="reader", remote_rerankers=remote
+    )
     pull_missing(Settings(models=models))
-    assert asked == pulled
+    assert asked == [*pulled, "reader"]
+
+
+@pytest.mark.parametrize("lost", ["reader", "embedder"])
+def test_only_what_answers_go_on_without_may_be_missing(
+    lost: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Puller:
+        def __init__(self, settings: Settings) -> None:
+            pass
+
+        def local(self, name: str) -> Any:
+            raise ModelNotPulled(name)
+
+        def pull(self, name: str, progress: Any) -> None:
+            if name == lost:
+                raise ModelError("no source of it can be reached")
+
+    monkeypatch.setattr(pull, "Puller", Puller)
+    settings = Settings(models=ModelsSettings(chat=(), embedding="embedder", reranker="", near_misses="reader"))
+    if lost == "embedder":
+        with pytest.raises(ModelError):
+            pull_missing(settings)
+        return
+    pull_missing(settings)
+    assert "reader is not used, for it cannot be had now: no source of it can be reached" in capsys.readouterr().err

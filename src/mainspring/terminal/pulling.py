@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 
-from mainspring.core.errors import ModelNotPulled
+from mainspring.core.errors import MainspringError, ModelNotPulled
 from mainspring.core.settings import Settings
 from mainspring.terminal import show
 
 
 def pull_missing(settings: Settings) -> None:
-    """Pull every configured model that is not on this machine. Raises ``ModelError`` and the errors of its sources."""
+    """Pull every configured model that is not on this machine. Raises ``ModelError`` and the errors of its sources, unless
+    it is one of those without which answers go on: then that is told."""
     from mainspring.engines.catalogue.pull import Puller
 
     puller = Puller(settings)
@@ -19,8 +20,13 @@ def pull_missing(settings: Settings) -> None:
             puller.local(name)
         except ModelNotPulled:
             sys.stderr.write(f"Pulling {name} (once) ...\n")
-            with show.progress() as progress:
-                puller.pull(name, progress)
+            try:
+                with show.progress() as progress:
+                    puller.pull(name, progress)
+            except MainspringError as error:
+                if name not in settings.models.dispensable:
+                    raise
+                sys.stderr.write(f"{name} is not used, for it cannot be had now: {error.message}\n")
 
 
 def without_chat(settings: Settings) -> Settings:

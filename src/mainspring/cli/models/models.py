@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mainspring.core.errors import ModelError, ModelNotPulled
+from mainspring.core.errors import MainspringError, ModelError, ModelNotPulled
 from mainspring.terminal import complete, show
 
 if TYPE_CHECKING:
@@ -50,11 +51,17 @@ def pull(
     from mainspring.core.settings import load
 
     puller = _puller(context)
-    configured = load(context.obj).settings.local_models
+    settings = load(context.obj).settings
     done = []
-    for name in names or configured:
-        with show.progress() as progress:
-            done.append(puller.pull(name, progress, force=force))
+    for name in names or settings.local_models:
+        try:
+            with show.progress() as progress:
+                done.append(puller.pull(name, progress, force=force))
+        except MainspringError as error:
+            if names or name not in settings.models.dispensable:
+                raise
+            sys.stderr.write(f"{name} is not used, for it cannot be had now: {error.message}\n")
+            continue
         if not as_json:
             for line in _report(done[-1]):
                 print(line)

@@ -36,9 +36,8 @@ class ModelsSettings(Section):
     reranker: str = "late"
     answers: str = Field("", description="reranker for the sentences of answers; empty: none")
     near_misses: str = Field(
-        "",
-        description="reader that judges whether the found passages answer a question, such as near-miss-reader; "
-        "empty: none",
+        "near-miss-reader",
+        description="reader that judges whether the found passages answer a question; empty: none",
     )
     layout: str = "pp-layout-cdla"
     region: str = Field("", pattern=REGION, description="region of this machine and everything that runs on it")
@@ -93,6 +92,11 @@ class ModelsSettings(Section):
     def chatting(self) -> tuple[str, ...]:
         """The names of all chat models, wherever they run."""
         return (*self.chat, *self.remote, *self.vllm)
+
+    @property
+    def dispensable(self) -> frozenset[str]:
+        """Those of ``local`` without which everything is served: answers are chosen and refused by rules alone then."""
+        return frozenset({self.answers, self.near_misses} - {"", self.embedding, self.reranker, *self.chat})
 
     @property
     def local(self) -> tuple[str, ...]:

@@ -311,7 +311,7 @@ class DocumentAnswerer:
                 passages = await self._confirm.read(question, passages, span.context)
             unsaid = await missing_topics.absent(question, passages, candidates, texts, reader)
             unsaid = unsaid or await missing_values.ungiven(question, candidates, [*hits, *beside], reader)
-            answers = await near_misses.likely(question, passages, texts, teller)
+            passages, answers = await near_misses.read(question, passages, teller, asked.wished)
         told = features(question, candidates, passages)
         likely = self._calibration.evidence(told) if self._calibration else evidence(question, candidates, passages)
         lacks = refusal.lacking(question, passages, texts) + unsaid

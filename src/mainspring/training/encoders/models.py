@@ -98,7 +98,7 @@ def body(base: Base, options: EncoderOptions, *, pooler: bool) -> Any:
     config.hidden_dropout_prob = config.attention_probs_dropout_prob = options.dropout
     if device().type == "cpu":
         # The fused attention of torch is slower there, forwards and backwards.
-        config._attn_implementation = "eager"  # noqa: SLF001 - no other way to a model of a configuration
+        config._attn_implementation = "eager"
     model = BertModel(config, add_pooling_layer=pooler)
     known = model.state_dict()
     given = {name: torch.from_numpy(np.array(each)) for name, each in base.weights.items() if name in known}

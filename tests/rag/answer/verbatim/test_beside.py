@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from mainspring.rag.answer.verbatim import beside
@@ -50,6 +52,37 @@ def test_siblings_and_sentences_without_a_value_are_left_out(
     kind: Kind, texts: tuple[str, ...], question: str, expected: tuple[str, ...] | None
 ) -> None:
     assert left(passages(kind, *texts), question) == list(expected or texts[:1])
+
+
+@pytest.mark.parametrize(
+    ("answers", "expected"),
+    [
+        ((1.0, 0.5, -0.5), (0, 1)),
+        # The first one stays; what answers much better leads, without it or in front of it.
+        ((-2.0, 1.0, -2.0), (1, 0)),
+        ((0.5, 1.0, 0.9), (0, 1, 2)),
+        # What was not read is further down than what was; where nothing was, nothing is said.
+        ((1.0, None, 0.9), (0, 2)),
+        ((None, None, None), (0, 1, 2)),
+    ],
+)
+def test_what_a_reader_finds_less_likely_to_answer_is_left_out(
+    answers: tuple[float | None, ...], expected: tuple[int, ...]
+) -> None:
+    texts = ("The gate is green.", "The gate opens at nine.", "The gate has two wings.")
+    chosen = passages("sentence", *texts, own=0.2, step=0.02)
+    read = [replace(each, answers=said) for each, said in zip(chosen, answers, strict=True)]
+    assert left(read, "When does the gate open?") == [texts[place] for place in expected]
+
+
+def test_a_sentence_that_goes_on_is_left_out_later_and_never_leads() -> None:
+    texts = ("The gate opens at nine.", "On Mondays it stays shut.")
+    chosen = passages("sentence", *texts, own=0.2, step=0.02)
+    start = chosen[0].end + 1
+    following = replace(chosen[1], start=start, end=start + len(texts[1]))
+    for said, expected in ((-0.4, texts), (-0.6, texts[:1]), (9.0, texts)):
+        read = [replace(chosen[0], answers=1.0), replace(following, answers=said)]
+        assert left(read, "When does the gate open?") == list(expected), said
 
 
 @pytest.mark.parametrize("doubt", [{"own": 0.2}, {"step": 0.02}])

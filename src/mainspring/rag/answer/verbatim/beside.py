@@ -7,6 +7,7 @@ several things, or if the best passage is not an answer of the kind.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from mainspring.rag.answer.evidence import exact_names
@@ -19,6 +20,10 @@ from mainspring.rag.text import terms
 _OWN, _AHEAD = 0.5, 0.1
 # Behind one with that share, nothing this much worse is shown.
 _FAR = 0.25
+# What a reader finds this much less likely to answer than the best, in logits, is not shown behind another one: a
+# sentence that goes on, or another. What it finds this much likelier than the first leads. Set on 279 development
+# questions of four sets: 232 of 238 contained answers are left, in 47 of 59 words.
+_LESS_BEHIND, _LESS, _MORE = 1.5, 0.7, 0.7
 _LISTED = ("item", "row")
 
 
@@ -28,7 +33,9 @@ def without(chosen: Sequence[Passage], question: str) -> list[Passage]:
     chosen = _once(chosen, question)
     if len(chosen) < 2 or display.several(last):
         return list(chosen)
-    chosen = _of_asked_columns(chosen, question)
+    chosen = _as_read(_of_asked_columns(chosen, question))
+    if len(chosen) < 2:
+        return chosen
     asked = terms.content(last) or terms.content(question)
     kind = question_kind.wanted(question)
     best = chosen[0]
@@ -63,6 +70,24 @@ def _once(chosen: Sequence[Passage], question: str) -> list[Passage]:
         said.add(shown)
         found.append(passage)
     return found
+
+
+def _as_read(chosen: Sequence[Passage]) -> list[Passage]:
+    """``chosen`` with the one in front that a reader finds much likelier to answer, and without those that it finds
+    much less likely, the first one excepted; as they are where nothing was read."""
+    said = [-math.inf if each.answers is None else each.answers for each in chosen]
+    best = max(said)
+    if best == -math.inf:
+        return list(chosen)
+    kept: list[Passage] = []
+    for number, passage in enumerate(chosen):
+        goes_on = number > 0 and kept[-1] is chosen[number - 1] and extract.follows(kept[-1], passage)
+        if not kept or said[number] >= best - (_LESS_BEHIND if goes_on else _LESS):
+            kept.append(passage)
+    lead = chosen[said.index(best)]
+    if best < said[0] + _MORE or extract.follows(chosen[0], lead):
+        return kept
+    return [lead, *(each for each in kept if each is not lead)]
 
 
 def _of_asked_columns(chosen: Sequence[Passage], question: str) -> list[Passage]:
