@@ -181,5 +181,5 @@ def test_its_model_must_be_configured(tmp_path: Path) -> None:
     path.write_text("models:\n  reranker: listwise:smollm2-135m-instruct\n")
     settings = load(path, {}).settings
     assert settings.models.listwise == "smollm2-135m-instruct"
-    assert settings.models.local == ("smollm2-135m-instruct", "all-minilm-l6-v2")
+    assert settings.models.local == ("smollm2-135m-instruct", "all-minilm-l6-v2", "near-miss-reader")
     assert Settings().models.listwise == ""
