@@ -140,7 +140,7 @@ class Shortest:
 async def test_a_plugin_embeds_and_reranks_under_its_name(registry: Registry) -> None:
     registry.add(kinds.EMBEDDER, "sized", lambda model, settings: Sized(model))
     registry.add(kinds.RERANKER, "shortest", lambda model, settings: Shortest(model))
-    models = ModelsSettings(embedding="sized:64", reranker="shortest:first", answers="shortest:second")
+    models = ModelsSettings(embedding="sized:64", reranker="shortest:first", answers="shortest:second", near_misses="")
     settings = Settings(models=models)
     embedder = await builtin.embedder(settings)
     assert (await embedder.embed(["a b"])).vectors.shape == (1, 64)
