@@ -35,25 +35,25 @@ from mainspring.training.encoders.data.statements import Statement, statements
 
 SEED = 11
 OPTIONS = {
-    "epochs": 1,
-    "steps": 150,
+    "epochs": 2,
+    "steps": 1_000,
     "batch": 16,
-    "learning_rate": 8e-5,
+    "learning_rate": 5e-5,
     "length": 160,
-    "freeze": 6,
+    "freeze": 0,
     "evaluate_every": 50,
     "patience": 0,
     "save_every_s": 120,
 }
 SUMMEDITS = ("news", "podcast", "sales_call", "sales_email", "scitldr", "ectsum", "qmsumm")
 """All but samsum, whose licence forbids use beyond research."""
-EDITED, WINDOWS, WIDE = 300, 2, 3
+EDITED, WINDOWS, WIDE, PASSAGES = 300, 2, 3, 3_000
 
 
 def sides() -> dict[str, list[dict[str, Any]]]:
     random = Random(SEED)
     passages = list(dict.fromkeys(each.passage for each in sets.answered(data("."), t0=False)))
-    found = list(statements(random.sample(passages, min(len(passages), 900)), SEED, words=60))
+    found = list(statements(random.sample(passages, min(len(passages), PASSAGES)), SEED, words=60))
     for row in sets.ares(data("."), "fever"):
         claim, said = row["synthetic_query"].strip(), row["generated_answer"].strip().upper()
         passage = row["document"].strip()

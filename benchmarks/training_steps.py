@@ -39,18 +39,18 @@ def model(name: str, attention: str) -> Any:
     if name == "encoder":
         sizes = {"hidden_size": 384, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 1536}
         config = BertConfig(vocab_size=30_522, **sizes)
-        config._attn_implementation = attention  # noqa: SLF001 - no other way to a model of a configuration
+        config._attn_implementation = attention
         return BertModel(config)
     from mainspring.features.translate.training.model import build
     from mainspring.features.translate.training.options import TranslateOptions
     from mainspring.features.translate.training.vocabulary import learn
 
     words = [f"w{number}" for number in range(6_000)]
-    made = build(learn([(word, "en") for word in words], {"en"}, 6_000), TranslateOptions())
-    made.config._attn_implementation = attention  # noqa: SLF001
+    made = build(learn(words, {"en"}, 6_000), TranslateOptions())
+    made.config._attn_implementation = attention
     for each in made.modules():
         if hasattr(each, "config"):
-            each.config._attn_implementation = attention  # noqa: SLF001
+            each.config._attn_implementation = attention
     return made
 
 
@@ -62,7 +62,7 @@ def step_s(name: str, attention: str, keep: bool, steps: int) -> float:
     from mainspring.training import child
 
     if keep:
-        child._keep_freed_memory()  # noqa: SLF001 - what the process of a run does
+        child._keep_freed_memory()
     torch.manual_seed(0)
     torch.set_num_threads(1)
     made = model(name, attention).train()

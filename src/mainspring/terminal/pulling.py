@@ -10,8 +10,8 @@ from mainspring.terminal import show
 
 
 def pull_missing(settings: Settings) -> None:
-    """Pull every configured model that is not on this machine. Raises ``ModelError`` and the errors of its sources, unless
-    it is one of those without which answers go on: then that is told."""
+    """Pull every configured model that is not on this machine. Raises ``ModelError`` and the errors of its sources; one
+    without which answers go on may be missing, which is told."""
     from mainspring.engines.catalogue.pull import Puller
 
     puller = Puller(settings)

@@ -10,7 +10,7 @@ from typing import Any, cast
 import torch
 from tokenizers import Tokenizer
 from torch.nn.functional import cross_entropy
-from transformers import MarianMTModel
+from transformers import M2M100ForConditionalGeneration
 
 from mainspring.core.errors import InvalidRequest
 from mainspring.features.translate.engine.card import Card
@@ -51,7 +51,7 @@ class Learning:
         options = self.options
         self.train = Examples(self.tokenizer, train, options.longest, options.both, options.masked, work.seed)
         self.validation = Examples(self.tokenizer, self.rows("validation"), options.longest, options.both, 0.0, 0)
-        self.model: MarianMTModel = build(self.tokenizer, options)
+        self.model: M2M100ForConditionalGeneration = build(self.tokenizer, options)
         if self.start is not None:
             self.model.load_state_dict(self.start.weights())
         elif options.aligned and checkpoints.latest(work.checkpoints) is None:

@@ -1,4 +1,4 @@
-"""The translator: an encoder-decoder with cross-attention, of the shape of Marian, and its conversion for serving."""
+"""The translator: an encoder-decoder with cross-attention, of the shape of M2M-100, and its conversion for serving."""
 
 from __future__ import annotations
 
@@ -9,25 +9,29 @@ import numpy as np
 import torch
 from scipy import sparse
 from tokenizers import Tokenizer
-from transformers import MarianConfig, MarianMTModel
+from transformers import M2M100Config, M2M100ForConditionalGeneration
 
 from mainspring.features.translate.training.examples import Numbers
 from mainspring.features.translate.training.options import TranslateOptions
 from mainspring.features.translate.training.vocabulary import END, PAD, UNKNOWN, number, pieces
 
 
-def build(tokenizer: Tokenizer, options: TranslateOptions) -> MarianMTModel:
-    """With random weights, of the generator's state. Embeddings of both sides and the output are one matrix."""
-    pad = number(tokenizer, PAD)
-    model = MarianMTModel(
-        MarianConfig(
+def build(tokenizer: Tokenizer, options: TranslateOptions) -> M2M100ForConditionalGeneration:
+    """With random weights, of the generator's state. Embeddings of both sides and the output are one matrix.
+
+    Layers are normalised before attention and feed-forward (Xiong et al. 2020): with so few and small batches, those
+    that are normalised behind do not learn to look at the source.
+    """
+    pad, end = number(tokenizer, PAD), number(tokenizer, END)
+    model = M2M100ForConditionalGeneration(
+        M2M100Config(
             vocab_size=tokenizer.get_vocab_size(), d_model=options.width, encoder_layers=options.encoder_layers,
             decoder_layers=options.decoder_layers, encoder_attention_heads=options.heads,
             decoder_attention_heads=options.heads, encoder_ffn_dim=options.inner, decoder_ffn_dim=options.inner,
             activation_function="relu", dropout=options.dropout, attention_dropout=0.0, activation_dropout=0.0,
-            max_position_embeddings=max(512, options.longest), scale_embedding=True, pad_token_id=pad,
-            eos_token_id=number(tokenizer, END), decoder_start_token_id=pad, forced_eos_token_id=None,
-            init_std=options.width**-0.5, tie_word_embeddings=True, share_encoder_decoder_embeddings=True,
+            encoder_layerdrop=0.0, decoder_layerdrop=0.0, max_position_embeddings=max(512, options.longest),
+            scale_embedding=True, pad_token_id=pad, bos_token_id=end, eos_token_id=end, decoder_start_token_id=end,
+            init_std=options.width**-0.5, tie_word_embeddings=True,
             # The fused attention of torch is slower on CPU, where this is trained: a step takes 1.5 times as long.
             attn_implementation="eager",
         )
@@ -40,7 +44,7 @@ def build(tokenizer: Tokenizer, options: TranslateOptions) -> MarianMTModel:
     return model
 
 
-def align(model: MarianMTModel, pieces: Numbers, pairs: Numbers, seed: int) -> None:
+def align(model: M2M100ForConditionalGeneration, pieces: Numbers, pairs: Numbers, seed: int) -> None:
     """Start with embeddings in which pieces of the same pairs are near: a word and its translations.
 
     Latent semantic analysis over pairs as documents (Dumais et al. 1997), by a randomised decomposition. The first
@@ -64,21 +68,21 @@ def align(model: MarianMTModel, pieces: Numbers, pairs: Numbers, seed: int) -> N
         weight[torch.from_numpy(seen)] = torch.from_numpy((made / norms.clip(1e-6))[seen].astype(np.float32))
 
 
-def logits(model: MarianMTModel, inputs: torch.Tensor, labels: torch.Tensor, pad: int) -> torch.Tensor:
+def logits(model: M2M100ForConditionalGeneration, inputs: torch.Tensor, labels: torch.Tensor, pad: int) -> torch.Tensor:
     """Of each place that has a label, in order: ``labels`` that are negative are left out before the large product."""
     before = torch.where(labels >= 0, labels, pad)
-    before = torch.cat([torch.full_like(before[:, :1], pad), before[:, :-1]], dim=1)
+    before = torch.cat([torch.full_like(before[:, :1], model.config.decoder_start_token_id), before[:, :-1]], dim=1)
     out = model.model(
         input_ids=inputs, attention_mask=(inputs != pad).long(), decoder_input_ids=before, use_cache=False
     )
     return model.lm_head(out.last_hidden_state[labels >= 0])
 
 
-def convert(model: MarianMTModel, tokenizer: Tokenizer, folder: Path, weights: str) -> None:
+def convert(model: M2M100ForConditionalGeneration, tokenizer: Tokenizer, folder: Path, weights: str) -> None:
     """Write it for CTranslate2, with its vocabulary as ``tokenizer.json``."""
-    from ctranslate2.converters.transformers import MarianMTLoader
+    from ctranslate2.converters.transformers import M2M100Loader
 
-    spec: Any = MarianMTLoader().get_model_spec(model.float().eval())
+    spec: Any = M2M100Loader().get_model_spec(model.float().eval())
     named = pieces(tokenizer)
     spec.register_source_vocabulary(named)
     spec.register_target_vocabulary(named)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import MarianMTModel
+from transformers import M2M100ForConditionalGeneration
 
 from mainspring.core.errors import InvalidRequest
 from mainspring.features.translate.engine import card
@@ -16,6 +16,8 @@ from mainspring.features.translate.training.options import TranslateOptions
 from mainspring.training.folder import read_json, write_json
 
 WEIGHTS, SIZES = "start.pt", "start.json"
+SHAPE = "m2m100"
+"""Weights of another shape are none to start from."""
 _SIZES = ("width", "inner", "heads", "encoder_layers", "decoder_layers", "longest")
 
 
@@ -51,7 +53,7 @@ def found(version: Path | None) -> Start | None:
         return None
     for folder in (version / "translator", version / "output" / "translator"):
         sizes = read_json(folder / SIZES)
-        if sizes is not None and (folder / WEIGHTS).exists():
+        if sizes is not None and sizes.get("shape") == SHAPE and (folder / WEIGHTS).exists():
             return Start(folder, {name: int(sizes[name]) for name in _SIZES}, card.read(folder))
     raise InvalidRequest(
         "the version has no weights to start from",
@@ -65,8 +67,8 @@ def options_of(options: TranslateOptions, start: Start | None) -> TranslateOptio
     return options if start is None else options.model_copy(update=dict(start.sizes))
 
 
-def keep(model: MarianMTModel, options: TranslateOptions, folder: Path) -> None:
+def keep(model: M2M100ForConditionalGeneration, options: TranslateOptions, folder: Path) -> None:
     """Write the weights beside the translator: half of the bits are enough to learn on from."""
     folder.mkdir(parents=True, exist_ok=True)
     torch.save({name: each.to(torch.bfloat16) for name, each in model.state_dict().items()}, folder / WEIGHTS)
-    write_json(folder / SIZES, {name: getattr(options, name) for name in _SIZES})
+    write_json(folder / SIZES, {"shape": SHAPE, **{name: getattr(options, name) for name in _SIZES}})

@@ -1,7 +1,7 @@
 """The joint vocabulary of a translator: Unigram pieces of all languages, language marks, placeholders, sentinels.
 
 The vocabulary lies in one file ``tokenizer.json`` of the library ``tokenizers``, which the server has anyway. ``<pad>``
-is its last piece: CTranslate2 removes it from a Marian model, whose decoder starts from nothing.
+is its first piece: positions are counted from its number on.
 """
 
 from __future__ import annotations
@@ -41,13 +41,12 @@ def learn(sentences: Iterable[str], languages: Iterable[str], size: int) -> Toke
     marks += [mark(each) for each in sorted(set(languages))]
     trainer = UnigramTrainer(
         vocab_size=size,
-        special_tokens=[END, UNKNOWN, *marks],
+        special_tokens=[PAD, END, UNKNOWN, *marks],
         unk_token=UNKNOWN,
         show_progress=False,
         max_piece_length=16,
     )
     tokenizer.train_from_iterator(sentences, trainer=trainer)
-    tokenizer.add_special_tokens([PAD])
     return tokenizer
 
 
@@ -64,8 +63,7 @@ def number(tokenizer: Tokenizer, piece: str) -> int:
 
 
 def pieces(tokenizer: Tokenizer) -> list[str]:
-    """All pieces by their number, without ``<pad>``."""
+    """All pieces by their number."""
     found = {place: piece for piece, place in tokenizer.get_vocab().items()}
     # A mark that sentences have was learned as a piece, too: nothing reads that one.
-    named = [found.get(place, f"<unused{place}>") for place in range(tokenizer.get_vocab_size())]
-    return [piece for piece in named if piece != PAD]
+    return [found.get(place, f"<unused{place}>") for place in range(tokenizer.get_vocab_size())]
