@@ -22,6 +22,7 @@ from mainspring.cli.serve import heap
 from tests import redis_server, slowness
 from tests.databases import migrated as migrated
 from tests.databases import schemas_made_once as schemas_made_once
+from tests.encoders import encoders_compiled_once as encoders_compiled_once
 from tests.one_day import one_day as one_day
 from tests.surroundings import SMALL, neutral
 
