@@ -42,11 +42,12 @@ ARMS = {"stable": {"model": "smollm2-135m-instruct"}, "canary": {"model": "smoll
 """Of the route ``helper``: both the default model, so that both can answer."""
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Before ``-m`` chooses."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
+    """Marks them before ``-m`` chooses, and arranges those that it has chosen."""
     slowness.mark(items)
-    slowness.server_first(items)
+    yield
+    slowness.arrange(items, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
 
 
 def pytest_collection_finish() -> None:
