@@ -1,4 +1,4 @@
-"""In which order tests are run."""
+"""In which order tests are run, and by how many threads."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from mainspring.features.compose.model import one_thread
 from tests.slowness import arrange
 
 
@@ -27,3 +28,8 @@ def test_what_is_given_less_time_or_is_alone_stays_where_it_is() -> None:
     items = [item("a"), item("b", given=30), item("c", given=180), item("d", given=181)]
     arrange(items, 1)
     assert [each.path.name for each in items] == ["d", "a", "b", "c"]
+
+
+def test_products_are_computed_by_one_thread() -> None:
+    found = one_thread._library()
+    assert found is None or found[0]() == 1
