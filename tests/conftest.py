@@ -25,6 +25,7 @@ import pytest
 
 from mainspring.cli.serve import heap
 from tests import redis_server, slowness
+from tests.command_tree import commands_read_once as commands_read_once
 from tests.databases import migrated as migrated
 from tests.databases import schemas_made_once as schemas_made_once
 from tests.encoders import encoders_compiled_once as encoders_compiled_once

@@ -17,31 +17,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
-import typer.main
-from typer.core import TyperGroup
-
-from mainspring.cli.main import app, run
+from mainspring.cli.main import run
 from tests.surroundings import SMALL
 
 Done = subprocess.CompletedProcess[str]
-_get_command = typer.main.get_command
-
-
-@cache
-def _tree() -> TyperGroup:
-    """All commands with their options: to read their signatures takes longer than what most of them do."""
-    found = _get_command(app)
-    assert isinstance(found, TyperGroup)
-    return found
-
-
-def _read_once(given: typer.Typer) -> Any:
-    return _tree() if given is app else _get_command(given)
 
 
 def data(text: str) -> Any:
@@ -96,7 +79,6 @@ def _as_in(
     with (
         mock.patch.dict(os.environ, environment, clear=True),
         mock.patch.multiple(sys, argv=command, stdin=streams[0], stdout=streams[1], stderr=streams[2]),
-        mock.patch.object(typer.main, "get_command", _read_once),
         contextlib.chdir(place or Path.cwd()),
     ):
         try:
