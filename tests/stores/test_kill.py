@@ -137,7 +137,7 @@ async def check_documents(opened: stores.Stores, newest: dict[tuple[str, str], t
 
 @pytest.mark.parametrize(
     ("documents", "kills", "rounds"),
-    [(60, 2, 2), pytest.param(200, 4, 5, marks=pytest.mark.kills)],
+    [(60, 2, 1), pytest.param(200, 4, 5, marks=pytest.mark.kills)],
     ids=["few", "many"],
 )
 def test_an_ingest_that_is_killed_leaves_no_trace(documents: int, kills: int, rounds: int) -> None:
