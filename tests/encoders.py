@@ -25,7 +25,7 @@ def encoders_compiled_once() -> Iterator[None]:
     compile_, read = EncoderRunner._compile, tokens.plain_tokenizer
     graphs: LRUCache[object, Any] = LRUCache(MOST)
     tokenizers: LRUCache[object, Any] = LRUCache(MOST)
-    one_at_a_time = threading.Lock()
+    one_at_a_time = threading.RLock()
 
     def kept(cache: LRUCache[object, Any], key: object, make: Callable[[], Any]) -> Any:
         with one_at_a_time:
