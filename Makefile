@@ -10,6 +10,8 @@ LOCK := requirements.lock
 WORKERS ?= 2
 # scripts/steady.py runs what failed once more, alone.
 PYTEST ?= -m pytest
+# Modules in which a test has a marker: to collect all others takes longer than some of these runs.
+marked = $(shell grep -rl --include='*.py' 'pytest\.mark\.$(1)\b' tests)
 # What the lock holds and the tests install. `providers` is apart: it keeps clients of others at versions of last year.
 EXTRAS := a2a audio documents ocr code connectors credentials eval gguf lake nats oidc otlp postgres redis translate dev
 comma := ,
@@ -57,11 +59,11 @@ test-fast: $(VENV)/.test ## The tests without servers, models and data sets: bef
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow and not kills and not writer and not torch" $(ARGS)
 
 test-kills: $(VENV)/.test ## Run the long tests that kill what they started again and again
-	@$(BIN)/python $(PYTEST) -n $(WORKERS) --dist worksteal -m kills --timeout 600 $(ARGS)
+	@$(BIN)/python $(PYTEST) -n $(WORKERS) --dist worksteal -m kills --timeout 600 $(call marked,kills) $(ARGS)
 
 test-writer: $(VENV)/.test ## Run the tests that need the larger chat model; they are skipped where it cannot be had
 	@$(BIN)/mainspring models pull qwen2.5-coder-1.5b-instruct || true
-	@$(BIN)/python -m pytest -m writer $(ARGS)
+	@$(BIN)/python -m pytest -m writer $(call marked,writer) $(ARGS)
 
 check: $(VENV)/.test ## Lint, format check, strict types, import contracts
 	@$(BIN)/ruff check .

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+
+# Before NumPy is there, and for whatever tests start: after each product its other threads wait for more by spinning,
+# for some 25 ms of CPU, and most products take less than one.
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
+
 import gc
 import json
-import os
 import re
 import subprocess
 import sys
@@ -20,8 +25,10 @@ import pytest
 
 from mainspring.cli.serve import heap
 from tests import redis_server, slowness
+from tests.command_tree import commands_read_once as commands_read_once
 from tests.databases import migrated as migrated
 from tests.databases import schemas_made_once as schemas_made_once
+from tests.encoders import encoders_compiled_once as encoders_compiled_once
 from tests.one_day import one_day as one_day
 from tests.surroundings import SMALL, neutral
 
@@ -41,11 +48,12 @@ ARMS = {"stable": {"model": "smollm2-135m-instruct"}, "canary": {"model": "smoll
 """Of the route ``helper``: both the default model, so that both can answer."""
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Before ``-m`` chooses."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
+    """Marks them before ``-m`` chooses, and arranges those that it has chosen."""
     slowness.mark(items)
-    slowness.server_first(items)
+    yield
+    slowness.arrange(items, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
 
 
 def pytest_collection_finish() -> None:

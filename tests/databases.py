@@ -84,8 +84,11 @@ def schemas_made_once() -> Iterator[None]:
         if connection.dialect.name != "sqlite" or sa.inspect(connection).get_table_names():
             migrate(connection, name)
         elif made:
+            # By the driver itself: it is a third of the time.
+            cursor = connection.connection.cursor()
             for statement, values in made:
-                connection.exec_driver_sql(statement, values)
+                cursor.execute(statement, values)
+            cursor.close()
         else:
             migrate(connection, name)
             made[:] = _dump(connection)

@@ -19,6 +19,8 @@ NAMES = frozenset(
     )
 )
 """A module that imports one of these starts processes or loads models somewhere in it."""
+USUAL_S = 180
+"""What a test is given, unless it has a marker ``timeout``: see ``pyproject.toml``."""
 
 
 def mark(items: list[pytest.Item]) -> None:
@@ -33,8 +35,18 @@ def mark(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.slow)
 
 
-def server_first(items: list[pytest.Item]) -> None:
+def arrange(items: list[pytest.Item], processes: int) -> None:
     """Modules that share the session's server in front, all else as it was: the process of tests that begins with them
-    starts a server, and the others take what stands behind."""
+    starts a server, and the others take what stands behind. Each begins with an equal part: modules with a test that
+    is given more time than usual stand where the second one begins, so that none of them is the last to be run."""
     sharing = {item.path for item in items if "server" in getattr(item, "fixturenames", ())}
-    items.sort(key=lambda item: item.path not in sharing)
+    long = {item.path for item in items if _given_s(item) > USUAL_S} - sharing
+    front = [item for item in items if item.path in sharing]
+    rest = [item for item in items if item.path not in sharing | long]
+    second = max(0, len(items) // processes - len(front)) if processes > 1 else 0
+    items[:] = [*front, *rest[:second], *(item for item in items if item.path in long), *rest[second:]]
+
+
+def _given_s(item: pytest.Item) -> float:
+    marker = item.get_closest_marker("timeout")
+    return float(marker.args[0]) if marker and marker.args else 0.0

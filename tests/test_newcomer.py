@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from tests.conftest import Server, start_server, stop_server
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 MOST = 3
+# Nobody asks them anything: engines need not load.
+MODELS = {name: {"url": "http://127.0.0.1:9/v1", "model": name} for name in ("one", "other")}
+SERVED = {"MAINSPRING_MODELS__CHAT": "[]", "MAINSPRING_MODELS__REMOTE": json.dumps(MODELS)}
 Touched = dict[str, list[str]]
 
 
@@ -28,7 +32,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Touched]:
 def changed(copy: tuple[Path, Touched], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server with the three changes, over a home with the arenas ``first`` and ``main`` of before."""
     home = tmp_path_factory.mktemp("arenas")
-    before = start_server(home)
+    before = start_server(home, **SERVED)
     try:
         key = before.key
         models = [each["id"] for each in before.call("GET", "/v1/models")[1]["data"]][:2]
@@ -39,7 +43,7 @@ def changed(copy: tuple[Path, Touched], tmp_path_factory: pytest.TempPathFactory
     finally:
         stop_server(before)
     settings = {"MAINSPRING_ARENA__TITLES__main": "The main one", "PYTHONPATH": str(copy[0] / "src")}
-    after = start_server(home, **settings)
+    after = start_server(home, **SERVED, **settings)
     after.key = key
     yield after
     stop_server(after)

@@ -136,13 +136,16 @@ async def check_documents(opened: stores.Stores, newest: dict[tuple[str, str], t
 
 
 @pytest.mark.parametrize(
-    ("documents", "kills"), [(60, 2), pytest.param(200, 4, marks=pytest.mark.kills)], ids=["few", "many"]
+    ("documents", "kills", "rounds"),
+    [(60, 2, 1), pytest.param(200, 4, 5, marks=pytest.mark.kills)],
+    ids=["few", "many"],
 )
-def test_an_ingest_that_is_killed_leaves_no_trace(documents: int, kills: int) -> None:
+def test_an_ingest_that_is_killed_leaves_no_trace(documents: int, kills: int, rounds: int) -> None:
     """What ``benchmarks/kill_ingest.py`` does with thousands of documents: killed while it adds and while it changes,
     and afterwards equal to what was made without kills."""
     script = Path(__file__).parents[2] / "benchmarks" / "kill_ingest.py"
-    sizes = ("--trial", "--documents", str(documents), "--kills", str(kills), "--seed", str(random.randrange(10**6)))
+    named = {"documents": documents, "kills": kills, "rounds": rounds, "seed": random.randrange(10**6)}
+    sizes = ("--trial", *(f"--{name}={value}" for name, value in named.items()))
     done = subprocess.run([sys.executable, str(script), *sizes], capture_output=True, text=True, check=False)
     assert done.returncode == 0, (sizes, done.stdout, done.stderr)
     assert "nothing left over" in done.stdout
