@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from mainspring import __version__
-from mainspring.cli.main import app
+from mainspring.cli.main import app, run
 from tests.cli.command import Command
 
 COMMANDS = ("up", "ask", "ingest", "rag", "eval", "doctor", "traces", "models", "keys")
@@ -52,6 +53,20 @@ def test_help_loads_nothing_heavy() -> None:
     script = f"import sys, mainspring.cli.main; print(sorted(set({HEAVY!r}) & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(("given", "told"), [(None, "1"), ("3", "3")])
+def test_numpy_multiplies_in_one_thread_unless_told_otherwise(
+    given: str | None, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    if given:
+        monkeypatch.setenv("OPENBLAS_NUM_THREADS", given)
+    monkeypatch.setattr("sys.argv", ["mainspring", "--version"])
+    with pytest.raises(SystemExit):
+        run()
+    assert os.environ["OPENBLAS_NUM_THREADS"] == told
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
 
 
 def test_what_the_terminal_cannot_show_is_escaped(command: Command) -> None:

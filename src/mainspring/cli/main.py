@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -121,6 +122,9 @@ named_commands.name(app)
 def run() -> None:
     """The console script. A deliberate failure is one line on stderr and exit status 1 (2: configuration); with
     ``--json`` it is also printed on stdout."""
+    # The threads of NumPy's products wait for more by spinning, for some 25 ms of CPU, and most products take less than
+    # one. Processes that are started from here get it, too.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # A name that the terminal's encoding lacks is shown as its escape; a stream that is closed is None.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
