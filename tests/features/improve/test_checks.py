@@ -16,6 +16,7 @@ POLICY: dict[str, Any] = {
     "rungs": [{"recipe": "given", "kind": "prompt", "options": {"value": {"text": "Be brief."}}}],
     "offline": {"dataset": "held-out", "gain": {"name": "f1"}},
 }
+OPTIONS, SMALL = "rungs.0.options", "smollm2-135m-instruct"
 
 
 @pytest.fixture
@@ -50,6 +51,8 @@ async def test_what_cannot_be_is_refused_with_its_field_and_what_can_is_set(worl
     await world.call(await admin(world), "POST", "/v1/datasets/held-out/versions", examples)
     raft = {"export": {"kind": "raft"}}
     sft = {"recipe": "sft", "options": {}, "kind": "model"}
+    based = {**sft, "base": SMALL}
+    edits = {"data": {"edits": True}, "rungs": rung(recipe="translate", options={}, kind="model")}
     cases: list[tuple[dict[str, Any], str, str]] = [
         ({"rungs": rung(recipe="giben")}, "rungs.0.recipe", "given"),
         ({"rungs": rung(options={"valeu": {}})}, "rungs.0.options.value", ""),
@@ -61,6 +64,26 @@ async def test_what_cannot_be_is_refused_with_its_field_and_what_can_is_set(worl
         ({"data": {"edits": True, "dataset": "held-out"}}, "data", "only one of them"),
         ({"rungs": rung(**sft)}, "rungs.0.base", "kind chat"),
         ({"rungs": rung(base="smollm2-135m-instruct")}, "rungs.0.base", "starts from nothing"),
+        ({"rungs": rung(**sft, base="smollm")}, "rungs.0.base", SMALL),
+        ({"rungs": rung(**sft, base="gone@1")}, "rungs.0.base", "Of the kind chat there are: "),
+        (
+            {"rungs": rung(**{**based, "recipe": "distil", "options": {"teacher": "gone@2"}})},
+            "rungs.0.options.teacher",
+            "",
+        ),
+        (
+            {"rungs": rung(**{**based, "recipe": "grpo", "options": {"reward_model": SMALL}})},
+            f"{OPTIONS}.reward_model",
+            "",
+        ),
+        ({"rungs": rung(**{**based, "options": {"scorers": [{"name": "f2"}]}})}, f"{OPTIONS}.scorers", "f1"),
+        (
+            {**edits, "rungs": rung(recipe="translate", options={"start": "gone@1"}, kind="model")},
+            f"{OPTIONS}.start",
+            "",
+        ),
+        (edits, "data.edits", "translate alone"),
+        ({"rungs": [*rung(), {**edits["rungs"][0], "data": {"edits": True}}]}, "rungs.1.data.edits", "small has none"),
         ({"data": raft}, "rungs.0.recipe", "Export the kind sft or preference"),
         ({"rungs": rung(data=raft)}, "rungs.0.data", "reads sft or preference"),
         ({"data": {"export": {"kind": "sfd"}}}, "data.export.kind", ""),
@@ -84,15 +107,9 @@ async def test_what_cannot_be_is_refused_with_its_field_and_what_can_is_set(worl
     kept = [{"measure": "latency"}, {"scorer": {"name": "refusal"}, "shown": True}]
     wanted = {"offline": offline(kept=kept), "canary": {"guards": [{"source": "latency", "worse_by": 0.1}]}}
     shown = rung(recipe="examples", options={}, kind="examples")
-    pairs = {"data": {"edits": True}, "rungs": rung(recipe="translate", options={}, kind="model")}
-    for changes in (
-        wanted,
-        {"rungs": shown},
-        pairs,
-        {"data": {"dataset": "held-out"}},
-        {"rungs": rung(**sft, base="smollm2-135m-instruct")},
-    ):
+    for changes in (wanted, {"rungs": shown}, {"data": {"dataset": "held-out"}}, {"rungs": rung(**based)}):
         assert (await put(world, **changes))[0] == 200, await put(world, **changes)
+    assert (await put(world, "translate", **edits))[0] == 200
 
 
 async def test_the_policies_of_the_demonstration_pass(world: World) -> None:

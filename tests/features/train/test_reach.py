@@ -101,7 +101,7 @@ async def test_a_reward_model_is_a_version_of_the_tenant(tmp_path: Path) -> None
         # Whoever sees what comes of it sees the reward model.
         assert rows.load((await home.service.jobs.of("acme", job)).groups) == ["staff"]
 
-        home.service.by_hand = True
+        home.service.checking.by_hand = True
         assert asked(home, tmp_path, await order("/srv/own", staff))["given"] == {"reward_model": "/srv/own"}
 
 
@@ -142,7 +142,7 @@ async def test_teachers_outside_are_the_operator_s(tmp_path: Path) -> None:
         assert (told["outside"], told["given"]) == (False, {"teacher": str(tmp_path / "models" / "tiny")})
         label = await version(home, "own", "chat")
         assert (await order({"teacher": label}))["given"]["teacher"].endswith("/own/1")
-        home.service.by_hand = True
+        home.service.checking.by_hand = True
         assert (await order(outside[0]))["outside"]
 
 
@@ -208,6 +208,6 @@ async def test_a_command_without_a_server_is_the_operator_s(tmp_path: Path) -> N
         raise NotImplementedError
 
     async with local_training._service(Settings(home=tmp_path), Order("line"), whole) as (service, _):
-        assert service.by_hand
+        assert service.checking.by_hand
     async with world(tmp_path / "server", works=False) as home:
-        assert not home.service.by_hand
+        assert not home.service.checking.by_hand

@@ -96,13 +96,13 @@ async def _service(settings: Settings, order: Order, whole: WholeOpener) -> Asyn
     if order.export:
         # The lake keeps exports: its service is one of a whole system.
         async with whole(settings) as (rooms, services):
-            services[Training].by_hand = True
+            services[Training].checking.by_hand = True
             yield services[Training], rooms.local
         return
     async with stores.open(settings) as opened:
         local = Principal("default", "local", frozenset({"admin"}))
         service = Training(settings, opened, local)
-        service.by_hand = True
+        service.checking.by_hand = True
         yield service, local
 
 
