@@ -94,8 +94,9 @@ class OrderCheck(Protocol):
     """Checks what will be asked of a ``Trainer`` later."""
 
     async def check_order(self, principal: Principal, recipe: str, options: Mapping[str, Any], base: str) -> None:
-        """Whether the base and what options name is there, and of the right kind. Raises ``InvalidRequest`` naming
-        ``base`` or ``options.NAME``, ``NotFound``, ``ModelNotPulled``, ``Forbidden``, as ``Trainer.order`` does."""
+        """Whether the base and what options name is there and of the right kind, and what the recipe needs is
+        installed. Raises ``InvalidRequest`` naming ``base`` or ``options.NAME``, ``NotFound``, ``ModelNotPulled``,
+        ``Forbidden``, ``MissingExtra``, as ``Trainer.order`` does."""
         ...
 
 

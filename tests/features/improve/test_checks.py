@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from mainspring.core.errors import MissingExtra
 from mainspring.features.improve.demo import clerks, story
+from mainspring.features.train import service
 from tests.world import Key, World, echoing, opened, use_engines
 
 POLICY: dict[str, Any] = {
@@ -21,7 +23,12 @@ OPTIONS, SMALL = "rungs.0.options", "smollm2-135m-instruct"
 
 @pytest.fixture
 async def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
+    async def nothing(*_: Any) -> None:
+        pass
+
     use_engines(monkeypatch, echoing("small"))
+    # Policies are set where torch is not installed, too.
+    monkeypatch.setattr(service, "check_needs", nothing)
     async with opened(tmp_path) as found:
         yield found
 
@@ -110,6 +117,17 @@ async def test_what_cannot_be_is_refused_with_its_field_and_what_can_is_set(worl
     for changes in (wanted, {"rungs": shown}, {"data": {"dataset": "held-out"}}, {"rungs": rung(**based)}):
         assert (await put(world, **changes))[0] == 200, await put(world, **changes)
     assert (await put(world, "translate", **edits))[0] == 200
+
+
+async def test_a_recipe_that_nothing_here_can_run_is_refused(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def lacks(*_: Any) -> None:
+        raise MissingExtra("the recipe given needs torch", remedy="Install it", param="recipe")
+
+    examples = {"examples": [{"id": "e", "question": "Why?", "references": ["So."]}]}
+    await world.call(await admin(world), "POST", "/v1/datasets/held-out/versions", examples)
+    monkeypatch.setattr(service, "check_needs", lacks)
+    status, found = await put(world)
+    assert (status, found["error"]["param"]) == (501, "rungs.0.recipe")
 
 
 async def test_the_policies_of_the_demonstration_pass(world: World) -> None:

@@ -156,6 +156,7 @@ class Training:
         """See ``OrderCheck``."""
         found = recipes.find(recipe)
         await self.checking.found(principal, found, options_of(found, options), base)
+        await check_needs(found, self.settings.python)
 
     async def _placed(
         self,

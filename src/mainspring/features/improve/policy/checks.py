@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from mainspring.core.errors import Forbidden, InvalidRequest, ModelNotPulled, NotFound
+from mainspring.core.errors import Forbidden, InvalidRequest, MissingExtra, ModelNotPulled, NotFound, SettingsError
 from mainspring.core.types import Principal
 from mainspring.core.variants import split
 from mainspring.features.improve.policy.policy import Data, Policy, Rung, Score
@@ -146,7 +146,7 @@ def _within(place: str) -> Iterator[None]:
     """Errors name their field below ``place``."""
     try:
         yield
-    except Forbidden as error:
+    except (Forbidden, MissingExtra, SettingsError) as error:
         error.param = f"{place}.{error.param}" if error.param else place
         raise
     except (InvalidRequest, NotFound, ModelNotPulled) as error:
