@@ -126,8 +126,9 @@ async def test_a_recipe_that_nothing_here_can_run_is_refused(world: World, monke
     examples = {"examples": [{"id": "e", "question": "Why?", "references": ["So."]}]}
     await world.call(await admin(world), "POST", "/v1/datasets/held-out/versions", examples)
     monkeypatch.setattr(service, "check_needs", lacks)
-    status, found = await put(world)
-    assert (status, found["error"]["param"]) == (501, "rungs.0.recipe")
+    headers = {"authorization": f"Bearer {world.keys['all'].secret}"}
+    answer = await world.client.put("/v1/improve/policies/small", json=POLICY, headers=headers)
+    assert (answer.status_code, answer.json()["error"]["param"]) == (501, "rungs.0.recipe")
 
 
 async def test_the_policies_of_the_demonstration_pass(world: World) -> None:

@@ -14,6 +14,7 @@ from mainspring.core.errors import (
     Conflict,
     MainspringError,
     MissingExtra,
+    ModelNotPulled,
     NotFound,
     Overloaded,
     QuotaExceeded,
@@ -36,8 +37,8 @@ from mainspring.stores.sql.database import Database
 
 _log = logging.getLogger(__name__)
 _PASSING = (RateLimited, Overloaded, QuotaExceeded)
-# Faults of the server that no waiting mends: somebody has to install or set something.
-_LASTING = (MissingExtra, SettingsError)
+# Faults of the server that no waiting mends: somebody has to install, pull or set something.
+_LASTING = (MissingExtra, ModelNotPulled, SettingsError)
 _MOST_MOVES = 32
 _GIVING_BACK: tuple[Stage, ...] = ("withdrawing", "undoing")
 
