@@ -104,31 +104,6 @@ def router(service: Training, files: Files, access: Access, idempotency: Idempot
     routes = APIRouter(route_class=JsonRoute, tags=["training"], prefix=PREFIX)
     trains = Annotated[Context, Depends(access("train"))]
 
-    @routes.get("/recipes")
-    async def list_recipes(context: trains) -> HttpResponse:  # noqa: ARG001
-        """The training recipes, each with its options as a JSON schema."""
-        return json_response({"object": "list", "data": [recipe_body(each) for each in recipes.every().values()]})
-
-    @routes.get("/recipes/{recipe}")
-    async def get_recipe(recipe: str, context: trains) -> HttpResponse:  # noqa: ARG001
-        """A recipe by its name."""
-        return json_response(recipe_body(recipes.find(recipe)))
-
-    @routes.get("/bases")
-    async def list_bases(
-        context: trains,
-        recipe: Annotated[str, Query(max_length=64, description="only what this recipe can start from")] = "",
-        option: Annotated[str, Query(max_length=64, description="what this option of the recipe can name")] = "",
-    ) -> HttpResponse:
-        """The pulled models and the trained versions that a run can start from, or that an option can name."""
-        return json_response(await planning.bases(service, context.principal, recipe, option))
-
-    @routes.post("/plan")
-    async def plan_training(body: PlanBody, context: trains) -> HttpResponse:
-        """Plan the memory of a run: weights, gradients, optimiser state and activations of a process."""
-        found = await planning.plan(service, context.principal, body.recipe, body.options, body.base)
-        return json_response(found)
-
     @routes.post("/jobs", status_code=201)
     async def create_training(
         http: HttpRequest, body: TrainingBody, context: trains, key: IdempotencyKey = None
@@ -156,11 +131,39 @@ def router(service: Training, files: Files, access: Access, idempotency: Idempot
 
         return await idempotency.once(key, "training", [await http.body()], context, work, makes=makes(ORDERS, shown))
 
+    _choosing(routes, service, trains)
     _jobs(routes, service, trains)
     _watching(routes, service, trains)
     _versions(routes, service, trains)
     _serving(routes, service, trains)
     return routes
+
+
+def _choosing(routes: APIRouter, service: Training, trains: Any) -> None:
+    @routes.get("/recipes")
+    async def list_recipes(context: trains) -> HttpResponse:  # noqa: ARG001
+        """The training recipes, each with its options as a JSON schema."""
+        return json_response({"object": "list", "data": [recipe_body(each) for each in recipes.every().values()]})
+
+    @routes.get("/recipes/{recipe}")
+    async def get_recipe(recipe: str, context: trains) -> HttpResponse:  # noqa: ARG001
+        """A recipe by its name."""
+        return json_response(recipe_body(recipes.find(recipe)))
+
+    @routes.get("/bases")
+    async def list_bases(
+        context: trains,
+        recipe: Annotated[str, Query(max_length=64, description="only what this recipe can start from")] = "",
+        option: Annotated[str, Query(max_length=64, description="what this option of the recipe can name")] = "",
+    ) -> HttpResponse:
+        """The pulled models and the trained versions that a run can start from, or that an option can name."""
+        return json_response(await planning.bases(service, context.principal, recipe, option))
+
+    @routes.post("/plan")
+    async def plan_training(body: PlanBody, context: trains) -> HttpResponse:
+        """Plan the memory of a run: weights, gradients, optimiser state and activations of a process."""
+        found = await planning.plan(service, context.principal, body.recipe, body.options, body.base)
+        return json_response(found)
 
 
 def _jobs(routes: APIRouter, service: Training, trains: Any) -> None:
