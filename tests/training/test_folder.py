@@ -95,6 +95,10 @@ def test_samples_and_logs_are_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     found = folder.samples()
     assert found[-1]["step"] == 499
     assert 15 < len(found) < 60
+    # What it wrote before training is what people compare with.
+    steps = [each["step"] for each in found]
+    assert steps[:5] == [0, 1, 2, 3, 4]
+    assert steps[-10:] == list(range(490, 500))
     assert (tmp_path / "samples.jsonl").stat().st_size <= 4_000
     log = tmp_path / "log.txt"
     with log.open("ab") as writer:
@@ -104,6 +108,7 @@ def test_samples_and_logs_are_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
             cut(log, 500)
     assert log.read_text().splitlines()[-1] == "line 00099"
     assert log.read_bytes().startswith(b"line ")
+    assert not log.read_bytes().startswith(b"line 00000")
     assert log.stat().st_size <= 500
 
 

@@ -81,8 +81,15 @@ export interface Recipe {
   reads: string[];
   needs: string[];
   bases: string[];
+  named?: Record<string, string[]>;
   source: string;
   options: { properties?: Record<string, RecipeOption>; required?: string[] };
+}
+
+export interface Base {
+  id: string;
+  kind: string;
+  source: "model" | "version";
 }
 
 export interface MemoryPlan {
@@ -90,6 +97,7 @@ export interface MemoryPlan {
   trained: number;
   processes: number;
   bytes: Record<string, number | null>;
+  not_counted: string[];
   total_bytes: number;
   limit_bytes: number;
   fits: boolean;

@@ -49,6 +49,33 @@ it("a job that is to stop says so, and is not asked again", async () => {
   expect(screen.getByRole<HTMLButtonElement>("button", { name: "Pause" }).disabled).toBe(true);
 });
 
+it("a job is cancelled only after a question, and its options are told in full", async () => {
+  serve({ "GET /v1/training/jobs/train_1": { ...JOB, options: { teacher: "large", scorers: [{ name: "f1" }] } }, "POST /v1/training/jobs/train_1/cancel": { ...JOB, wish: "cancel" } });
+  show(<JobView id="train_1" />);
+  fireEvent.click(await screen.findByRole("button", { name: "Cancel" }));
+  expect(screen.getByText("Options").nextSibling?.textContent).toBe('teacher large, scorers [{"name":"f1"}]');
+  await screen.findByText(/It ends for good/);
+  expect(calls.some((each) => each.method === "POST")).toBe(false);
+  fireEvent.click(screen.getByRole("button", { name: "End it" }));
+  await waitFor(() => expect(calls.some((each) => each.method === "POST" && each.path.endsWith("/cancel"))).toBe(true));
+  expect(screen.queryByText(/It ends for good/)).toBeNull();
+});
+
+it("a version is withdrawn only after a question, also one that an application opens itself", async () => {
+  const version = { ...VERSION, makes: "translator", servable: false };
+  serve({
+    "GET /v1/training/versions/helper%402": version,
+    "GET /v1/training/versions/helper%402/lineage": { data: [], has_more: false, named: { start: "helper@1" } },
+    "POST /v1/training/versions/helper%402/withdraw": { ...version, withdrawn: true },
+  });
+  show(<VersionView label="helper@2" />);
+  fireEvent.click(await screen.findByRole("button", { name: "Withdraw" }));
+  expect((await screen.findByRole("link", { name: "helper@1" })).getAttribute("href")).toContain("/train/models/helper");
+  expect(calls.some((each) => each.method === "POST")).toBe(false);
+  fireEvent.click(within(screen.getByRole("dialog")).getByRole("button", { name: "Withdraw" }));
+  await waitFor(() => expect(calls.some((each) => each.method === "POST" && each.path.endsWith("/withdraw"))).toBe(true));
+});
+
 it("a job that is over can be deleted, and the list tells why one failed", async () => {
   const failed = { ...JOB, status: "failed", error: { message: "the loss is no number" } };
   serve({ "GET /v1/training/jobs/train_1": { ...JOB, status: "cancelled" }, "GET /v1/training/jobs": { data: [failed] }, "DELETE /v1/training/jobs/train_1": { deleted: true } });
@@ -143,7 +170,7 @@ it("a job is started from an export with a base and options", async () => {
 });
 
 it("the memory of a job is planned before it is started, and what it makes is served if that is wanted", async () => {
-  const plan = { parameters: 1, trained: 1, processes: 2, bytes: { weights: 4e6, activations: null }, total_bytes: 8e6, limit_bytes: 6e6, fits: false, notes: ["more comes besides"] };
+  const plan = { parameters: 1, trained: 1, processes: 2, bytes: { weights: 4e6, activations: null }, not_counted: ["activations"], total_bytes: 8e6, limit_bytes: 6e6, fits: false, notes: ["more comes besides"] };
   serve({
     "GET /v1/training/recipes": { data: [{ ...DPO, options: { properties: { beta: { default: 0.1 } } } }] },
     "GET /v1/lake/exports": { data: [{ id: "exp_1", kind: "preference", format: "trl", name: "edits", status: "completed", rows: 40 }] },
@@ -157,13 +184,46 @@ it("the memory of a job is planned before it is started, and what it makes is se
   fireEvent.change(screen.getByLabelText("Base"), { target: { value: "small" } });
   fireEvent.change(screen.getByLabelText("beta"), { target: { value: "0.2" } });
   fireEvent.click(screen.getByRole("button", { name: "Plan the memory" }));
-  await screen.findByText(/8 MB in 2 processes, which does not fit into the 6 MB of a run. Each: weights 4 MB, activations not planned. More comes besides./);
+  await screen.findByText(/8 MB without activations in 2 processes, which does not fit into the 6 MB of a run. Each: weights 4 MB, activations not planned. More comes besides./);
   fireEvent.click(screen.getByLabelText("Serve the new version"));
   fireEvent.click(screen.getByRole("button", { name: "Start" }));
   await waitFor(() => expect(location.pathname).toBe("/console/train/jobs/train_9"));
   const [asked, started] = calls.filter((each) => each.method === "POST").map((each) => each.body);
   expect(asked).toEqual({ recipe: "dpo", options: { beta: 0.2 }, base: "small" });
   expect(started).toMatchObject({ ...(asked as object), export: "exp_1", serve: true });
+});
+
+it("the base is chosen from what there is, and so is what an option names", async () => {
+  const bases = [{ id: "small", kind: "chat", source: "model" }, { id: "support@1", kind: "chat", source: "version" }];
+  const distil = { ...DPO, id: "distil", named: { teacher: ["chat"] }, options: { properties: { teacher: { default: "", description: "who teaches" } } } };
+  serve({
+    "GET /v1/training/recipes": { data: [distil] },
+    "GET /v1/training/bases": { data: bases, has_more: false },
+    "GET /v1/lake/exports": { data: [{ id: "exp_1", kind: "preference", format: "trl", name: "edits", status: "completed", rows: 40 }] },
+    "POST /v1/training/jobs": { ...JOB, id: "train_9" },
+  });
+  history.replaceState(null, "", "/console/train/recipes");
+  show(<TrainPage />);
+  fireEvent.click(await screen.findByRole("button", { name: "Train with distil" }));
+  await screen.findByLabelText("Export");
+  await waitFor(() => expect(screen.getByLabelText("Base").tagName).toBe("SELECT"));
+  expect(within(screen.getByLabelText("Base")).getAllByRole("option").map((each) => each.textContent)).toEqual(["Choose one", "small", "support@1"]);
+  expect(screen.getByRole<HTMLButtonElement>("button", { name: "Start" }).disabled).toBe(true);
+  fireEvent.change(screen.getByLabelText("Base"), { target: { value: "support@1" } });
+  const teacher = screen.getByLabelText<HTMLInputElement>("teacher");
+  expect([...teacher.list!.options].map((each) => each.value)).toEqual(["small", "support@1"]);
+  fireEvent.change(teacher, { target: { value: "small" } });
+  fireEvent.click(screen.getByRole("button", { name: "Start" }));
+  await waitFor(() => expect(location.pathname).toBe("/console/train/jobs/train_9"));
+  expect(calls.filter((each) => each.method === "POST").at(-1)!.body).toMatchObject({ recipe: "distil", base: "support@1", options: { teacher: "small" } });
+});
+
+it("where there is nothing to start from, the form says so", async () => {
+  serve({ "GET /v1/training/recipes": { data: [DPO] }, "GET /v1/training/bases": { data: [], has_more: false }, "GET /v1/lake/exports": { data: [] } });
+  history.replaceState(null, "", "/console/train/recipes");
+  show(<TrainPage />);
+  fireEvent.click(await screen.findByRole("button", { name: "Train with dpo" }));
+  await screen.findByText("There is none of the kind chat yet: pull a model, or train one.");
 });
 
 it("where no export fits, a job is started from a file", async () => {

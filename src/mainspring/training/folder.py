@@ -125,9 +125,10 @@ class Folder:
         self._append("metrics.jsonl", {"step": step, "at": time.time(), "figures": dict(figures)})
 
     def sample(self, step: int, prompt: str, text: str) -> None:
-        """Keep what was written at a step; of more than ``SAMPLES`` bytes the newer half stays."""
+        """Keep what was written at a step. Of more than ``SAMPLES`` bytes the first quarter stays, which has what was
+        written before training, and the newest one."""
         self._append("samples.jsonl", {"step": step, "at": time.time(), "prompt": prompt, "text": text})
-        cut(self.path / "samples.jsonl", SAMPLES)
+        cut(self.path / "samples.jsonl", SAMPLES, first=SAMPLES // 4)
 
     def metrics(self, after: int = -1) -> list[dict[str, Any]]:
         """The figures of the steps after ``after``; of a step that was done twice, the latest."""
@@ -185,15 +186,19 @@ class Folder:
                     continue
 
 
-def cut(path: Path, most: int) -> None:
-    """Keep the newer half of a file of lines that has more than ``most`` bytes, even while others have it open to add
-    lines. What is written meanwhile may get lost."""
+def cut(path: Path, most: int, first: int = 0) -> None:
+    """Keep of a file of lines that has more than ``most`` bytes the lines within its ``first`` bytes, and the newest
+    ones, half of ``most`` in all, even while others have it open to add lines. What is written meanwhile may get
+    lost."""
     with contextlib.suppress(FileNotFoundError), path.open("r+b") as file:
         if file.seek(0, os.SEEK_END) <= most:
             return
-        file.seek(-(most // 2), os.SEEK_END)
-        kept = file.read().partition(b"\n")[2]
         file.seek(0)
+        begin = file.read(first).rpartition(b"\n")
+        head = len(begin[0]) + len(begin[1])
+        file.seek(-max(most // 2 - head, 0), os.SEEK_END)
+        kept = file.read().partition(b"\n")[2]
+        file.seek(head)
         file.write(kept)
         file.truncate()
 

@@ -78,9 +78,25 @@ class Exporter(Protocol):
 class LearnableEdits(Protocol):
     """Keeps what people changed of an application's answers in a form of its own, such as pairs of sentences."""
 
+    @property
+    def edited_applications(self) -> Collection[str]:
+        """The applications whose edits it keeps so."""
+        ...
+
     async def learnable_edits(self, principal: Principal, application: str) -> Sequence[Example]:
         """What models may learn from and the principal may see, each on its side; ``extra`` has the ``pair`` that is
         learned. Empty: there is none, or the application's edits are kept elsewhere."""
+        ...
+
+
+@runtime_checkable
+class OrderCheck(Protocol):
+    """Checks what will be asked of a ``Trainer`` later."""
+
+    async def check_order(self, principal: Principal, recipe: str, options: Mapping[str, Any], base: str) -> None:
+        """Whether the base and what options name is there and of the right kind, and what the recipe needs is
+        installed. Raises ``InvalidRequest`` naming ``base`` or ``options.NAME``, ``NotFound``, ``ModelNotPulled``,
+        ``Forbidden``, ``MissingExtra``, as ``Trainer.order`` does."""
         ...
 
 

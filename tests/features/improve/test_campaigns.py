@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mainspring.core.errors import Conflict, InvalidRequest
+from mainspring.core.errors import Conflict, InvalidRequest, MainspringError, MissingExtra, Overloaded
 from mainspring.core.types import Context, Message, Principal
 from mainspring.features.improve.policy.policy import Policy
 from mainspring.features.improve.stages.campaign import Move
@@ -344,6 +344,25 @@ async def test_drift_and_the_schedule_begin_campaigns_and_a_used_up_budget_begin
     await world.set(watch={"every_s": 60}, budget={"seconds": 30})
     await world.look()
     assert len(await world.campaigns()) == 1
+
+
+async def test_what_nobody_has_installed_refuses_a_rung_at_once_and_what_passes_is_waited_for(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    problem: MainspringError = Overloaded("too much work")
+
+    async def order(*_: object) -> None:
+        raise problem
+
+    monkeypatch.setattr(world.training, "order", order)
+    await world.set()
+    await world.improve.run(ADMIN, "docs", "root")
+    await world.look()
+    assert (await world.last()).stage == "training"
+    problem = MissingExtra("the recipe cheap needs torch", remedy="Install it")
+    await world.look()
+    assert (await world.last()).stage == "refused"
+    assert any("needs torch" in each.reason for each in await world.events())
 
 
 async def test_a_campaign_whose_key_is_gone_is_refused(world: World) -> None:

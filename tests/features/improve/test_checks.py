@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from mainspring.core.errors import MissingExtra
 from mainspring.features.improve.demo import clerks, story
+from mainspring.features.train import service
 from tests.world import Key, World, echoing, opened, use_engines
 
 POLICY: dict[str, Any] = {
@@ -16,11 +18,20 @@ POLICY: dict[str, Any] = {
     "rungs": [{"recipe": "given", "kind": "prompt", "options": {"value": {"text": "Be brief."}}}],
     "offline": {"dataset": "held-out", "gain": {"name": "f1"}},
 }
+SFT: dict[str, Any] = {"recipe": "sft", "options": {}, "kind": "model"}
+EDITS: dict[str, Any] = {"data": {"edits": True}, "rungs": [{"recipe": "translate", "options": {}, "kind": "model"}]}
+OPTIONS, SMALL = "rungs.0.options", "smollm2-135m-instruct"
+BASED: dict[str, Any] = {**SFT, "base": SMALL}
 
 
 @pytest.fixture
 async def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
+    async def nothing(*_: Any) -> None:
+        pass
+
     use_engines(monkeypatch, echoing("small"))
+    # Policies are set where torch is not installed, too.
+    monkeypatch.setattr(service, "check_needs", nothing)
     async with opened(tmp_path) as found:
         yield found
 
@@ -45,11 +56,14 @@ def offline(**changes: Any) -> dict[str, Any]:
     return {**POLICY["offline"], **changes}
 
 
-async def test_what_cannot_be_is_refused_with_its_field_and_what_can_is_set(world: World) -> None:
+async def held_out(world: World) -> None:
     examples = {"examples": [{"id": "e", "question": "Why?", "references": ["So."]}]}
     await world.call(await admin(world), "POST", "/v1/datasets/held-out/versions", examples)
+
+
+async def test_what_cannot_be_is_refused_with_its_field(world: World) -> None:
+    await held_out(world)
     raft = {"export": {"kind": "raft"}}
-    sft = {"recipe": "sft", "options": {}, "kind": "model"}
     cases: list[tuple[dict[str, Any], str, str]] = [
         ({"rungs": rung(recipe="giben")}, "rungs.0.recipe", "given"),
         ({"rungs": rung(options={"valeu": {}})}, "rungs.0.options.value", ""),
@@ -59,8 +73,28 @@ async def test_what_cannot_be_is_refused_with_its_field_and_what_can_is_set(worl
         ({"rungs": rung(recipe="translate", options={}, kind="model")}, "rungs.0.recipe", "Write data: {edits: true}"),
         ({"data": {"edits": True}}, "rungs.0.recipe", "edits of translations"),
         ({"data": {"edits": True, "dataset": "held-out"}}, "data", "only one of them"),
-        ({"rungs": rung(**sft)}, "rungs.0.base", "kind chat"),
+        ({"rungs": rung(**SFT)}, "rungs.0.base", "kind chat"),
         ({"rungs": rung(base="smollm2-135m-instruct")}, "rungs.0.base", "starts from nothing"),
+        ({"rungs": rung(**SFT, base="smollm")}, "rungs.0.base", SMALL),
+        ({"rungs": rung(**SFT, base="gone@1")}, "rungs.0.base", "Of the kind chat there are: "),
+        (
+            {"rungs": rung(**{**BASED, "recipe": "distil", "options": {"teacher": "gone@2"}})},
+            "rungs.0.options.teacher",
+            "",
+        ),
+        (
+            {"rungs": rung(**{**BASED, "recipe": "grpo", "options": {"reward_model": SMALL}})},
+            f"{OPTIONS}.reward_model",
+            "",
+        ),
+        ({"rungs": rung(**{**BASED, "options": {"scorers": [{"name": "f2"}]}})}, f"{OPTIONS}.scorers", "f1"),
+        (
+            {**EDITS, "rungs": rung(recipe="translate", options={"start": "gone@1"}, kind="model")},
+            f"{OPTIONS}.start",
+            "",
+        ),
+        (EDITS, "data.edits", "translate alone"),
+        ({"rungs": [*rung(), {**EDITS["rungs"][0], "data": {"edits": True}}]}, "rungs.1.data.edits", "small has none"),
         ({"data": raft}, "rungs.0.recipe", "Export the kind sft or preference"),
         ({"rungs": rung(data=raft)}, "rungs.0.data", "reads sft or preference"),
         ({"data": {"export": {"kind": "sfd"}}}, "data.export.kind", ""),
@@ -79,20 +113,29 @@ async def test_what_cannot_be_is_refused_with_its_field_and_what_can_is_set(worl
         status, found = await put(world, **changes)
         assert (status, found["error"]["param"]) == (400, field), (changes, found)
         assert told in found["error"]["message"], (changes, found)
+
+
+async def test_what_can_be_is_set(world: World) -> None:
+    await held_out(world)
     status, found = await put(world, "small@current")
     assert (status, found["error"]["param"]) == (400, "application")
     kept = [{"measure": "latency"}, {"scorer": {"name": "refusal"}, "shown": True}]
     wanted = {"offline": offline(kept=kept), "canary": {"guards": [{"source": "latency", "worse_by": 0.1}]}}
     shown = rung(recipe="examples", options={}, kind="examples")
-    pairs = {"data": {"edits": True}, "rungs": rung(recipe="translate", options={}, kind="model")}
-    for changes in (
-        wanted,
-        {"rungs": shown},
-        pairs,
-        {"data": {"dataset": "held-out"}},
-        {"rungs": rung(**sft, base="smollm2-135m-instruct")},
-    ):
+    for changes in (wanted, {"rungs": shown}, {"data": {"dataset": "held-out"}}, {"rungs": rung(**BASED)}):
         assert (await put(world, **changes))[0] == 200, await put(world, **changes)
+    assert (await put(world, "translate", **EDITS))[0] == 200
+
+
+async def test_a_recipe_that_nothing_here_can_run_is_refused(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def lacks(*_: Any) -> None:
+        raise MissingExtra("the recipe given needs torch", remedy="Install it", param="recipe")
+
+    await held_out(world)
+    monkeypatch.setattr(service, "check_needs", lacks)
+    headers = {"authorization": f"Bearer {world.keys['all'].secret}"}
+    answer = await world.client.put("/v1/improve/policies/small", json=POLICY, headers=headers)
+    assert (answer.status_code, answer.json()["error"]["param"]) == (501, "rungs.0.recipe")
 
 
 async def test_the_policies_of_the_demonstration_pass(world: World) -> None:

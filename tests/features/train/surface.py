@@ -10,6 +10,7 @@ SURFACE = Surface(
             for path in (
                 "/recipes",
                 "/recipes/{recipe}",
+                "/bases",
                 "/jobs",
                 "/jobs/{job_id}",
                 "/jobs/{job_id}/metrics",
@@ -56,7 +57,7 @@ SURFACE = Surface(
         f"POST {_OPENAI}/{{job_id}}/pause": "",
         f"POST {_OPENAI}/{{job_id}}/resume": "bounded by train.per_tenant",
     },
-    answering=("train recipes", "train plan pretrain"),
+    answering=("train recipes", "train bases", "train plan pretrain"),
     remote=(
         "train jobs",
         "train show ftjob-1",

@@ -87,3 +87,13 @@ def test_recipes_are_listed_with_their_options(tmp_path: Path) -> None:
     status, out, _ = train(tmp_path, "recipes", "line")
     assert "rate" in out
     assert "0.1" in out
+
+
+def test_bases_are_listed(tmp_path: Path) -> None:
+    status, out, err = train(tmp_path, "bases", "dpo")
+    assert (status, "smollm2-135m-instruct" in out) == (0, True), err
+    status, out, _ = train(tmp_path, "bases", "distil", "--option", "teacher", "--json")
+    assert (status, data(out)["kinds"]) == (0, ["chat"])
+    status, _, err = train(tmp_path, "bases", "dop")
+    assert status != 0
+    assert "Did you mean dpo" in err

@@ -80,6 +80,40 @@ async def test_lineage_goes_both_ways_and_an_erasure_marks_what_was_made(tmp_pat
         assert await holding(home, tmp_path).erase(subject, person("ans_3"), 2.0) == 0
 
 
+async def test_what_a_stale_version_taught_is_marked_and_what_is_made_from_it_later(tmp_path: Path) -> None:
+    def naming(option: str, label: object) -> str:
+        return json.dumps({"export": "", "options": {option: label, "text": "ask first@1 and x@y"}})
+
+    async with world(tmp_path) as home:
+        home.service.sets = Exports()
+        job = await home.over((await home.order(export="lakeexport-1", suffix="first")).id)
+        assert job.version == "first@1"
+        kept = home.service.kept
+        for name, option, label in (
+            ("taught", "teacher", "first@1"),
+            ("on", "start", "taught@1"),
+            ("written", "value", {"model": "taught@1"}),
+            ("apart", "start", "first@11"),
+        ):
+            assert (await home.over((await home.order(suffix=name)).id)).state == "succeeded"
+            await kept.change("acme", name, 1, asked=naming(option, label))
+        found = [f"{row.name}@{row.number}" for row in await kept.of_source("acme", "ans_3")]
+        assert found == ["first@1", "taught@1", "on@1", "written@1"]
+    async with world(tmp_path, works=False) as home:
+        # An option of the recipe that is a text.
+        later = await home.order(suffix="later", options={"fails": "on@1"})
+        assert await holding(home, tmp_path).erase(Subject("acme", "user", "ann"), person("ans_3"), 2.0) == 4
+        stale = {each.label: bool(each.stale) async for each in home.service.versions("acme")}
+        assert [label for label, marked in stale.items() if not marked] == ["apart@1"]
+    async with world(tmp_path) as home:
+        # It was ordered before the erasure, and ends after it.
+        ended = await home.over(later.id)
+        assert ended.version == "later@1", ended
+        assert "were erased" in (await home.service.version("acme", "later")).stale
+        told_of = await holding(home, tmp_path).remains("acme", 0.0)
+        assert "the trained version later@1, which is marked as stale" in told_of
+
+
 async def test_a_run_that_waits_goes_on_without_the_rows_and_one_that_works_ends(tmp_path: Path) -> None:
     async with world(tmp_path, works=False) as home:
         home.service.sets = Exports()

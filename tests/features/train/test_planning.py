@@ -12,13 +12,14 @@ from mainspring.core.errors import InvalidRequest, NotFound, Unsupported
 from mainspring.features.train import planning
 from mainspring.training.chat.memory import sizes
 from mainspring.training.chat.recipe_list import RECIPES as CHAT
+from mainspring.training.encoders.recipe_list import RECIPES as ENCODERS
 from mainspring.training.own.models.shape import Shape
 from mainspring.training.own.options import PretrainOptions
 from mainspring.training.own.recipe_list import RECIPES as OWN
 from mainspring.training.run import options_of
 from tests.features.train.world import world
 
-RECIPES = {each.name: each for each in (*CHAT, *OWN)}
+RECIPES = {each.name: each for each in (*CHAT, *ENCODERS, *OWN)}
 CONFIG = {
     "hidden_size": 64,
     "intermediate_size": 160,
@@ -109,6 +110,27 @@ def test_chat_models_are_planned_from_the_sizes_of_their_base(tmp_path: Path) ->
         planned("sft", base)
 
 
+def test_encoders_are_planned_from_the_configuration_of_their_base(tmp_path: Path) -> None:
+    """The sizes are those of all-MiniLM-L6-v2, whose parameters are known (Reimers and Gurevych)."""
+    config = {"hidden_size": 384, "intermediate_size": 1536, "num_hidden_layers": 6, "vocab_size": 30522}
+    (tmp_path / "config.json").write_text(json.dumps({**config, "max_position_embeddings": 512, "type_vocab_size": 2}))
+    whole = planned("reranker", tmp_path)
+    assert (whole.parameters, whole.trained) == (22_713_216, 22_713_216)
+    assert (whole.each.total, whole.planned) == (16 * 22_713_216, False)
+    embedder = planned("embedder", tmp_path)
+    assert whole.parameters - embedder.parameters == 384 * 384 + 384
+    frozen = planned("reranker", tmp_path, freeze=2)
+    assert frozen.each.weights == whole.each.weights
+    assert frozen.trained == 22_713_216 - 11_918_592 - 2 * 1_774_464
+    assert any("activations" in each for each in frozen.notes)
+    with pytest.raises(InvalidRequest) as caught:
+        planned("reranker", tmp_path, freeze=6)
+    assert caught.value.param == "options.freeze"
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(Unsupported, match="hidden_size"):
+        planned("reranker", tmp_path)
+
+
 @pytest.mark.slow
 async def test_a_plan_names_what_is_wrong_and_compares_with_the_limit(tmp_path: Path) -> None:
     async with world(tmp_path, works=False, train={"memory_mb": 1}) as home:
@@ -118,6 +140,8 @@ async def test_a_plan_names_what_is_wrong_and_compares_with_the_limit(tmp_path: 
 
         found = await plan("pretrain")
         assert (found["fits"], found["limit_bytes"]) == (False, 2**20)
+        assert found["not_counted"] == []
+        assert (await plan("pretrain", objective="span"))["not_counted"] == ["activations"]
         assert found["total_bytes"] == pytest.approx(sum(found["bytes"].values()), abs=4)
         with pytest.raises(NotFound, match="Did you mean pretrain"):
             await plan("pretrian")

@@ -136,7 +136,7 @@ async def test_what_it_asks_must_be_there_and_allowed(world: World, tmp_path: Pa
         await service.order(replace(who, scopes=frozenset({"train"})), Order("prompt", OPTIONS, folder=folder))
     with pytest.raises(InvalidRequest, match="parts"):
         await service.order(who, Order("prompt", OPTIONS | {"parts": {"a b": "x"}}, folder=folder))
-    service.path = None
+    service.checking.path = None
     with pytest.raises(InvalidRequest, match="served"):
         await service.order(who, Order("prompt", OPTIONS, folder=folder))
 

@@ -14,6 +14,7 @@ from mainspring.core.errors import Forbidden, InvalidRequest, MainspringError, N
 from mainspring.core.settings import Settings
 from mainspring.core.types import Principal
 from mainspring.engines.catalogue.entries import trained_catalogue
+from mainspring.features.train import planning
 from mainspring.features.train import service as service_module
 from mainspring.features.train.settings import TrainSettings
 from mainspring.features.train.tables import training_jobs
@@ -101,8 +102,68 @@ async def test_a_reward_model_is_a_version_of_the_tenant(tmp_path: Path) -> None
         # Whoever sees what comes of it sees the reward model.
         assert rows.load((await home.service.jobs.of("acme", job)).groups) == ["staff"]
 
-        home.service.by_hand = True
+        home.service.checking.by_hand = True
         assert asked(home, tmp_path, await order("/srv/own", staff))["given"] == {"reward_model": "/srv/own"}
+
+
+async def test_nothing_is_made_from_a_stale_version_that_would_be_withdrawn_at_once(tmp_path: Path) -> None:
+    prompts = write(tmp_path / "prompts", TALKS)
+    for on_erasure in ("withdraw", "mark"):
+        settings = {"models": fake_model(tmp_path / on_erasure), "train": {"on_erasure": on_erasure}}
+        async with world(tmp_path / on_erasure, works=False, **settings) as home:
+            mine = await version(home, "mine", "reward")
+            await home.service.kept.change("acme", "mine", 1, stale="rows of it were erased")
+            order = {"options": {"reward_model": mine}, "base": "tiny", "folder": prompts}
+            if on_erasure == "mark":
+                assert (await home.order("grpo", **order)).state == "queued"
+                continue
+            with pytest.raises(InvalidRequest, match="mine@1 is stale: rows of it were erased") as caught:
+                await home.order("grpo", **order)
+            assert caught.value.param == "options.reward_model"
+
+
+async def test_what_a_run_can_start_from_is_listed(tmp_path: Path) -> None:
+    async with world(tmp_path, works=False, models=fake_model(tmp_path)) as home:
+        await version(home, "mine", "chat", frozenset({"staff"}))
+        await version(home, "apart", "adapter")
+        await version(home, "merged", "adapter")
+        await version(home, "theirs", "chat", tenant="other")
+        await version(home, "points", "reward")
+        await home.service.kept.change("acme", "merged", 1, served="merged.v1")
+        staff = Principal("acme", "k", frozenset({"train"}), frozenset({"staff"}))
+
+        async def names(who: Principal = home.who, recipe: str = "", option: str = "") -> list[str]:
+            return [each["id"] for each in (await planning.bases(home.service, who, recipe, option))["data"]]
+
+        assert await names(recipe="grpo") == ["tiny", "merged@1"]
+        assert sorted(await names(staff, "grpo")) == ["merged@1", "mine@1", "tiny"]
+        assert await names(recipe="pretrain") == []
+        every = await planning.bases(home.service, home.who, "", "")
+        tiny = {each["id"]: each for each in every["data"]}["tiny"]
+        assert (tiny["kind"], tiny["source"]) == ("chat", "model")
+        assert "grpo" in tiny["recipes"]
+        assert "pretrain" not in tiny["recipes"]
+        # What options name, too.
+        assert await names(recipe="grpo", option="reward_model") == ["points@1"]
+        assert await names(recipe="distil", option="teacher") == ["tiny", "merged@1"]
+        for recipe, option in (("grpo", "teacher"), ("", "teacher"), ("grpo", "batch")):
+            with pytest.raises(InvalidRequest, match="names a model or a version") as caught:
+                await names(recipe=recipe, option=option)
+            assert caught.value.param == "option"
+        await home.service.kept.change("acme", "merged", 1, stale="rows of it were erased")
+        assert await names(recipe="grpo") == ["tiny", "merged@1"]
+    withdrawing = {"models": fake_model(tmp_path / "other"), "train": {"on_erasure": "withdraw"}}
+    async with world(tmp_path, works=False, **withdrawing) as home:
+        assert [each.name for each in (await home.service.bases.choices(home.who, ("chat",)))[0]] == ["tiny"]
+
+
+async def test_a_scorer_that_is_not_there_is_named_before_a_run(tmp_path: Path) -> None:
+    async with world(tmp_path, works=False, models=fake_model(tmp_path)) as home:
+        for option in ("scorers", "rewards"):
+            with pytest.raises(InvalidRequest, match="no scorer exat") as caught:
+                await home.order("grpo", base="tiny", options={option: [{"name": "exat"}]}, folder=tmp_path)
+            assert caught.value.param == f"options.{option}"
+            assert "exact" in caught.value.remedy
 
 
 async def test_no_name_of_what_others_trained_is_a_base_or_told(tmp_path: Path) -> None:
@@ -142,7 +203,7 @@ async def test_teachers_outside_are_the_operator_s(tmp_path: Path) -> None:
         assert (told["outside"], told["given"]) == (False, {"teacher": str(tmp_path / "models" / "tiny")})
         label = await version(home, "own", "chat")
         assert (await order({"teacher": label}))["given"]["teacher"].endswith("/own/1")
-        home.service.by_hand = True
+        home.service.checking.by_hand = True
         assert (await order(outside[0]))["outside"]
 
 
@@ -208,6 +269,6 @@ async def test_a_command_without_a_server_is_the_operator_s(tmp_path: Path) -> N
         raise NotImplementedError
 
     async with local_training._service(Settings(home=tmp_path), Order("line"), whole) as (service, _):
-        assert service.by_hand
+        assert service.checking.by_hand
     async with world(tmp_path / "server", works=False) as home:
-        assert not home.service.by_hand
+        assert not home.service.checking.by_hand

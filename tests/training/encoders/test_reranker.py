@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from mainspring.core.errors import InvalidRequest, NothingLearned, Unsupported
+from mainspring.training.encoders.options import EncoderOptions
 from mainspring.training.folder import Folder
 from mainspring.training.recipe import Interrupted, Made
 from tests.training.encoders import tiny
@@ -140,6 +141,22 @@ def test_layers_stay_frozen(tmp_path: Path) -> None:
     kept, moved = (f"encoder.layer.{layer}.output.dense.weight" for layer in (0, 1))
     assert np.array_equal(before.weights[kept], after.weights[kept])
     assert not np.array_equal(before.weights[moved], after.weights[moved])
+
+
+def test_the_plan_counts_the_weights_that_there_are_and_that_learn(tmp_path: Path) -> None:
+    from mainspring.training.encoders import memory, models, weights
+
+    base = weights.read(tiny.base(tmp_path / "base", head=1))
+    for pooler, freeze in ((True, 0), (False, 0), (True, 1)):
+        options = EncoderOptions(freeze=freeze, length=32)
+        model = models.body(base, options, pooler=pooler)
+        models.freeze(model, freeze)
+        found = memory.sizes(base.folder, pooler=pooler)
+        every = list(model.parameters())
+        assert found.parameters == sum(each.numel() for each in every)
+        learned = sum(each.numel() for each in every if each.requires_grad)
+        assert memory.trained(found, options) == learned
+        assert memory.of_run(found, options).gradients == 4 * learned
 
 
 def test_refusals_name_what_to_change(tmp_path: Path) -> None:

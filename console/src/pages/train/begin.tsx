@@ -11,6 +11,7 @@ import { useMe } from "../../session";
 import { Button, Choice, Field } from "../../ui/controls";
 import { Dialog } from "../../ui/dialog";
 import { Note } from "../../ui/states";
+import { BaseField, NamedInput } from "./bases";
 
 const EXPORTS = "/v1/lake/exports?limit=100";
 
@@ -79,7 +80,7 @@ export function Begin({ recipe, onClose }: { recipe: Recipe; onClose: () => void
         ) : (
           <Field label="File" hint={`JSON lines of the kind ${recipe.reads.join(" or ")}. It is split into training, validation and test.`}>{(ids) => <input {...ids} type="file" accept=".jsonl" onChange={(event) => setFile(event.target.files?.[0])} />}</Field>
         )}
-        {recipe.bases.length > 0 && <Field label="Base" hint={`a pulled model of the kind ${recipe.bases.join(" or ")}, or a version such as support@1`}>{(ids) => <input {...ids} value={base} maxLength={128} onChange={(event) => setBase(event.target.value)} />}</Field>}
+        {recipe.bases.length > 0 && <BaseField recipe={recipe} value={base} onChange={setBase} />}
         <Field label="Name" hint="of the version that is made, optional">{(ids) => <input {...ids} value={name} maxLength={64} onChange={(event) => setName(event.target.value)} />}</Field>
         <Field label="Longest training in minutes" hint="the best model so far is kept, optional">{(ids) => <input {...ids} type="number" min="1" value={minutes} onChange={(event) => setMinutes(event.target.value)} />}</Field>
         <label className="check"><input type="checkbox" checked={night} onChange={(event) => setNight(event.target.checked)} /> Only at night</label>
@@ -88,9 +89,15 @@ export function Begin({ recipe, onClose }: { recipe: Recipe; onClose: () => void
           <details open={required.length > 0}>
             <summary>{plural(options.length, "option")}</summary>
             <div className="stack">
-              {options.map(([key, option]) => (
-                <Field key={key} label={key} hint={option.description}>{(ids) => <input {...ids} value={values[key] ?? ""} placeholder={required.includes(key) ? "required" : JSON.stringify(option.default) ?? ""} onChange={(event) => setValues({ ...values, [key]: event.target.value })} />}</Field>
-              ))}
+              {options.map(([key, option]) => {
+                const told = { value: values[key] ?? "", placeholder: required.includes(key) ? "required" : JSON.stringify(option.default) ?? "" };
+                const change = (value: string): void => setValues({ ...values, [key]: value });
+                return (
+                  <Field key={key} label={key} hint={option.description}>
+                    {(ids) => (recipe.named?.[key] ? <NamedInput recipe={recipe} option={key} ids={ids} {...told} onChange={change} /> : <input {...ids} {...told} onChange={(event) => change(event.target.value)} />)}
+                  </Field>
+                );
+              })}
             </div>
           </details>
         )}
@@ -103,7 +110,7 @@ function Planned({ of }: { of: MemoryPlan }): ReactNode {
   const parts = Object.entries(of.bytes).map(([name, bytes]) => `${name} ${bytes === null ? "not planned" : megabytes(bytes)}`).join(", ");
   return (
     <Note tone={of.fits ? "plain" : "warn"}>
-      {`${megabytes(of.total_bytes)} in ${of.processes === 1 ? "one process" : `${of.processes} processes`}, which ${of.fits ? "fits" : "does not fit"} into the ${megabytes(of.limit_bytes)} of a run. Each: ${parts}. ${of.notes.map((each) => `${each[0]!.toUpperCase()}${each.slice(1)}.`).join(" ")}`}
+      {`${megabytes(of.total_bytes)}${of.not_counted.length > 0 ? ` without ${of.not_counted.join(" and ")}` : ""} in ${of.processes === 1 ? "one process" : `${of.processes} processes`}, which ${of.fits ? "fits" : "does not fit"} into the ${megabytes(of.limit_bytes)} of a run. Each: ${parts}. ${of.notes.map((each) => `${each[0]!.toUpperCase()}${each.slice(1)}.`).join(" ")}`}
     </Note>
   );
 }

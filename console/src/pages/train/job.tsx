@@ -26,6 +26,7 @@ export function JobView({ id }: { id: string }): ReactNode {
   const job = useResource(url, (signal) => get<TrainingJob>(url, signal));
   const running = job.data !== undefined && !OVER.includes(job.data.status);
   const [deleting, setDeleting] = useState(false);
+  const [cancelling, setCancelling] = useState(false);
   const erase = async (): Promise<void> => {
     try {
       await remove(url);
@@ -61,7 +62,7 @@ export function JobView({ id }: { id: string }): ReactNode {
               <span className="row">
                 {found.status === "running" && <Button icon="pause" disabled={found.wish !== null} onClick={() => void act("pause")}>Pause</Button>}
                 {(found.status === "paused" || found.status === "failed") && <Button icon="play" onClick={() => void act("resume")}>Go on</Button>}
-                {running && <Button icon="stop" disabled={found.wish === "cancel"} onClick={() => void act("cancel")}>Cancel</Button>}
+                {running && <Button icon="stop" disabled={found.wish === "cancel"} onClick={() => setCancelling(true)}>Cancel</Button>}
                 {!running && <Button icon="trash" onClick={() => setDeleting(true)}>Delete</Button>}
                 <IconButton icon="refresh" label="Refresh" onClick={job.reload} disabled={job.loading} />
               </span>
@@ -71,6 +72,11 @@ export function JobView({ id }: { id: string }): ReactNode {
             <Curves url={url} running={running} />
             <Samples url={url} step={found.step} />
             <Happened url={url} step={found.step} status={found.status} />
+            {cancelling && (
+              <Dialog title="Cancel the job" onClose={() => setCancelling(false)}>
+                <div className="stack"><p>It ends for good: its rows and checkpoints are deleted, and it makes no version. Pause it to go on later.</p><div className="row"><Button kind="primary" onClick={() => { setCancelling(false); void act("cancel"); }}>End it</Button></div></div>
+              </Dialog>
+            )}
             {deleting && (
               <Dialog title="Delete the job" onClose={() => setDeleting(false)}>
                 <div className="stack"><p>{`Its rows, curves, samples and checkpoints are deleted. ${found.version ? `${found.version} stays.` : "It cannot go on."}`}</p><div className="row"><Button kind="primary" onClick={() => void erase()}>Delete</Button></div></div>
@@ -87,7 +93,7 @@ function Asked({ of }: { of: TrainingJob }): ReactNode {
   const { data, limits } = of;
   const rows = Object.entries(data.sides ?? {}).map(([side, { rows: many }]) => `${count(many)} ${side}`).join(", ");
   const bounds = [limits.seconds === null ? "" : duration(limits.seconds), limits.usd === null ? "" : `$${limits.usd}`, limits.night ? "at night" : ""].filter(Boolean).join(", ");
-  const options = Object.entries(of.options).map(([name, value]) => `${name} ${String(value)}`).join(", ");
+  const options = Object.entries(of.options).map(([name, value]) => `${name} ${typeof value === "string" ? value : JSON.stringify(value)}`).join(", ");
   return (
     <dl className="pairs columns card">
       <div><dt>Begun</dt><dd>{of.started_at ? moment(of.started_at) : `asked for ${moment(of.created_at)}`}</dd></div>

@@ -17,6 +17,7 @@ import { State } from "./versions";
 
 interface Lineage {
   data: { id: string; kind: string }[];
+  named?: Record<string, string>;
   has_more: boolean;
 }
 
@@ -25,6 +26,7 @@ export function VersionView({ label }: { label: string }): ReactNode {
   const found = useResource(url, (signal) => get<WholeVersion>(url, signal));
   const [busy, setBusy] = useState(false);
   const [deleting, setDeleting] = useState(false);
+  const [withdrawing, setWithdrawing] = useState(false);
   const act = async (what: "serve" | "withdraw"): Promise<void> => {
     setBusy(true);
     try {
@@ -56,7 +58,7 @@ export function VersionView({ label }: { label: string }): ReactNode {
               </div>
               <span className="row">
                 {version.servable && !version.served && !version.withdrawn && <Button icon="play" disabled={busy} onClick={() => void act("serve")}>{busy ? "Converting …" : "Serve"}</Button>}
-                {version.served && <Button icon="stop" disabled={busy} onClick={() => void act("withdraw")}>Withdraw</Button>}
+                {!version.withdrawn && (version.served || !version.servable) && <Button icon="stop" disabled={busy} onClick={() => setWithdrawing(true)}>Withdraw</Button>}
                 <Button icon="trash" onClick={() => setDeleting(true)}>Delete</Button>
                 <IconButton icon="refresh" label="Refresh" onClick={found.reload} disabled={found.loading} />
               </span>
@@ -70,6 +72,11 @@ export function VersionView({ label }: { label: string }): ReactNode {
             <Use label={version.id} />
             <Files of={version} />
             <Card url={url} />
+            {withdrawing && (
+              <Dialog title="Withdraw the version" onClose={() => setWithdrawing(false)}>
+                <div className="stack"><p>It answers no more, for good. Applications that use it go back to what they used before. Its files stay.</p><div className="row"><Button kind="primary" onClick={() => { setWithdrawing(false); void act("withdraw"); }}>Withdraw</Button></div></div>
+              </Dialog>
+            )}
             {deleting && (
               <Dialog title="Delete the version" onClose={() => setDeleting(false)}>
                 <div className="stack"><p>It is taken out of service, and its files are deleted.</p><div className="row"><Button kind="primary" onClick={() => void erase()}>Delete</Button></div></div>
@@ -118,6 +125,7 @@ function Sources({ url, of }: { url: string; of: WholeVersion }): ReactNode {
       <dl className="pairs columns">
         <div><dt>Base</dt><dd className="breaking">{of.base ?? "nothing"}</dd></div>
         <div><dt>Export</dt><dd className="breaking">{of.export ? <Link to={path("exports", of.export)}>{of.export}</Link> : "–"}</dd></div>
+        {Object.entries(found.data?.named ?? {}).map(([option, label]) => <div key={option}><dt>{option}</dt><dd className="breaking"><Link to={path("train", "models", label)}>{label}</Link></dd></div>)}
         {[...kinds].map(([kind, ids]) => (
           <div key={kind}><dt>{`${count(ids.length)}${found.data?.has_more ? " or more" : ""} of kind ${kind}`}</dt><dd className="breaking">{kind === "trace" ? ids.slice(0, 3).map((id) => <span key={id}><Link to={path("traces", id)}>{id.slice(0, 8)}</Link> </span>) : ids[0]}</dd></div>
         ))}

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import typer
 
 from mainspring.command import QUALITY, Command, whole_opener
 from mainspring.core.errors import InvalidRequest
+from mainspring.features.train.step_line import StepLine
 from mainspring.terminal import named_commands, show
 from mainspring.terminal.remote import Server, running_server
 
@@ -73,7 +73,7 @@ def run(
         raise InvalidRequest(
             "no model is served here", remedy="Name a running server with MAINSPRING_API_KEY", param="serve"
         )
-    progress = _Progress(quiet=as_json)
+    progress = StepLine(quiet=as_json)
     made = _at(server, order, data, wait, progress) if server else _here(context, order, data, progress)
     progress.end()
     _tell(made, as_json)
@@ -106,6 +106,29 @@ def list_recipes(
     show.table(("RECIPE", "MAKES", "READS", "FROM", "WHAT"), rows)
 
 
+@app.command("bases")
+def list_bases(
+    context: typer.Context,
+    recipe: Annotated[str, typer.Argument(help="Only what this recipe can start from", show_default=False)] = "",
+    option: Annotated[str, typer.Option(help="What this option of the recipe can name, such as teacher")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """List the pulled models and the versions that training can start from."""
+    asked = {name: value for name, value in (("recipe", recipe), ("option", option)) if value}
+    found = (
+        server.call("GET", f"/v1/training/bases?{urlencode(asked)}")
+        if (server := running_server(context))
+        else _bases_here(context, recipe, option)
+    )
+    if as_json:
+        show.as_json(found)
+        return
+    cells = [(each["id"], each["kind"], ", ".join(each["recipes"])) for each in found["data"]]
+    show.table(("BASE", "KIND", "FOR"), cells)
+    if not cells or found["has_more"]:
+        print("There are more, older ones." if cells else f"There is none of the kind {' or '.join(found['kinds'])}.")
+
+
 @app.command("plan")
 def plan(
     context: typer.Context,
@@ -129,7 +152,7 @@ def plan(
         f"{found['parameters']:,} parameters, {found['trained']:,} of them trained, {found['processes']} process(es)\n"
     )
     show.table(("OF EACH PROCESS", "MB"), cells)
-    without = " without activations" if found["bytes"]["activations"] is None else ""
+    without = f" without {' and '.join(found['not_counted'])}" if found["not_counted"] else ""
     fits = "fits into" if found["fits"] else "does NOT fit into"
     limit = _megabytes(found["limit_bytes"])
     print(f"\n{_megabytes(found['total_bytes'])} MB in all{without}, which {fits} the {limit} MB of a run here.")
@@ -263,7 +286,7 @@ def adopt(
         each for each, value in figures.items() if isinstance(value, bool) or not isinstance(value, int | float)
     ]:
         raise InvalidRequest(f"the figure {wrong[0]} is no number", remedy="Write NAME=NUMBER", param="figure")
-    progress = _Progress(quiet=as_json)
+    progress = StepLine(quiet=as_json)
     given = Adoption(folder, base, name, data, recipe, licence, figures)
     settings = load(context.obj).settings
     made = asyncio.run(local_training.adopt(settings, given, tenant, progress, whole_opener(context)))
@@ -271,31 +294,7 @@ def adopt(
     _tell(made, as_json)
 
 
-class _Progress:
-    """A line on stderr: on a terminal one that changes, else a new one each while."""
-
-    def __init__(self, *, quiet: bool) -> None:
-        self._quiet = quiet
-        self._terminal = sys.stderr.isatty()
-        self._told, self._at = "", 0.0
-
-    def __call__(self, state: str, step: int, figures: dict[str, float], seconds: float) -> None:
-        shown = " ".join(f"{name} {value:.4g}" for name, value in list(figures.items())[:4])
-        line = f"{state}, step {step}, {seconds:.0f} s {shown}".strip()
-        now = time.monotonic()
-        if self._quiet or line == self._told or (not self._terminal and now - self._at < 10):
-            return
-        self._told, self._at = line, now
-        sys.stderr.write(f"\r\x1b[K{show.printable(line)}" if self._terminal else f"{show.printable(line)}\n")
-        sys.stderr.flush()
-
-    def end(self) -> None:
-        """Leave the line."""
-        if self._told and self._terminal:
-            sys.stderr.write("\n")
-
-
-def _at(server: Server, order: Order, data: Path | None, wait: bool, progress: _Progress) -> dict[str, Any]:
+def _at(server: Server, order: Order, data: Path | None, wait: bool, progress: StepLine) -> dict[str, Any]:
     body: dict[str, Any] = {"recipe": order.recipe, "options": dict(order.options), "base": order.base}
     body |= {"suffix": order.suffix, "seed": order.seed, "seconds": order.seconds, "usd": order.usd}
     body |= {"night": order.night, "export": order.export, "serve": order.serve}
@@ -320,7 +319,7 @@ def _sides(folder: Path) -> dict[str, Path]:
     return {field: path for field, path in found.items() if path.exists()}
 
 
-def _here(context: typer.Context, order: Order, data: Path | None, progress: _Progress) -> dict[str, Any]:
+def _here(context: typer.Context, order: Order, data: Path | None, progress: StepLine) -> dict[str, Any]:
     import asyncio
 
     from mainspring.core.settings import load
@@ -339,6 +338,16 @@ def _planned_here(context: typer.Context, recipe: str, options: dict[str, Any], 
 
     settings = load(context.obj).settings
     return asyncio.run(local_training.plan(settings, recipe, options, base, whole_opener(context)))
+
+
+def _bases_here(context: typer.Context, recipe: str, option: str) -> dict[str, Any]:
+    import asyncio
+
+    from mainspring.core.settings import load
+    from mainspring.features.train import local_training
+
+    settings = load(context.obj).settings
+    return asyncio.run(local_training.bases(settings, recipe, option, whole_opener(context)))
 
 
 def _path(of: str, which: str, what: str = "") -> str:

@@ -19,7 +19,7 @@ from mainspring.training.ports import TrainingSets
 @asynccontextmanager
 async def _open(rooms: Rooms) -> AsyncIterator[Training]:
     service = Training(rooms.settings, rooms.stores, rooms.local)
-    service.path = rooms.path
+    service.checking.path = rooms.path
     serving = service.serving = Serving(rooms, service.kept, service.places)
     try:
         yield service

@@ -79,6 +79,14 @@ async def plan(
         return await planning.plan(service, principal, recipe, options, base)
 
 
+async def bases(settings: Settings, recipe: str, option: str, whole: WholeOpener) -> dict[str, Any]:
+    """What a run can start from, as ``planning.bases`` tells it."""
+    from mainspring.features.train import planning
+
+    async with _service(settings, Order(recipe), whole) as (service, principal):
+        return await planning.bases(service, principal, recipe, option)
+
+
 async def _unfinished(service: Training, principal: Principal, order: Order) -> str:
     """A run of the same order, by a command as well, that is not over; empty: there is none."""
     from mainspring.features.train.jobs import orders
@@ -96,13 +104,13 @@ async def _service(settings: Settings, order: Order, whole: WholeOpener) -> Asyn
     if order.export:
         # The lake keeps exports: its service is one of a whole system.
         async with whole(settings) as (rooms, services):
-            services[Training].by_hand = True
+            services[Training].checking.by_hand = True
             yield services[Training], rooms.local
         return
     async with stores.open(settings) as opened:
         local = Principal("default", "local", frozenset({"admin"}))
         service = Training(settings, opened, local)
-        service.by_hand = True
+        service.checking.by_hand = True
         yield service, local
 
 

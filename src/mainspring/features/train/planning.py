@@ -1,4 +1,4 @@
-"""How much memory a run will take, told before it is ordered."""
+"""What a run can start from, and how much memory it will take, told before it is ordered."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from mainspring.core.errors import Unsupported
+from mainspring.core.errors import InvalidRequest, Unsupported
 from mainspring.core.types import Principal
 from mainspring.features.train.jobs import bounds
 from mainspring.features.train.service import Training
 from mainspring.training import recipes
 from mainspring.training.chat import memory as of_chat
 from mainspring.training.chat.options import TuneOptions
+from mainspring.training.encoders import memory as of_encoders
+from mainspring.training.encoders.options import EncoderOptions
 from mainspring.training.own import words
 from mainspring.training.own.models.config import shape_of
 from mainspring.training.own.models.shape import Shape
@@ -35,6 +37,34 @@ class RunPlan:
     processes: int = 1
     planned: bool = True
     notes: tuple[str, ...] = ()
+
+
+async def bases(service: Training, principal: Principal, name: str, option: str) -> dict[str, Any]:
+    """A list of ``training.base`` objects: what the recipe can start from, or what an option of it can name; of all
+    recipes without a name. Raises ``NotFound``, ``InvalidRequest``."""
+    asked = [recipes.find(name)] if name else list(recipes.every().values())
+    if option:
+        known = asked[0].options.named if name else {}
+        if option not in known:
+            problem = f"{option:.100} is no option that names a model or a version"
+            hint = f"Such options are {', '.join(known)}" if known else "Leave it out, or name a recipe that has one"
+            raise InvalidRequest(problem, remedy=hint, param="option")
+        kinds = known[option]
+    else:
+        kinds = tuple(sorted({kind for each in asked for kind in each.bases}))
+    # Options whose kinds are not in the catalogue name versions alone, see ``named.given``.
+    found, more = await service.bases.choices(principal, kinds, models=not option or "chat" in kinds)
+    data = [
+        {
+            "id": each.name,
+            "object": "training.base",
+            "kind": each.kind,
+            "source": each.source,
+            "recipes": [recipe.name for recipe in asked if option or each.kind in recipe.bases],
+        }
+        for each in found
+    ]
+    return {"object": "list", "data": data, "has_more": more, "kinds": list(kinds)}
 
 
 async def plan(
@@ -58,6 +88,7 @@ async def plan(
         "trained": found.trained,
         "processes": found.processes,
         "bytes": {name: None if value is None else round(value) for name, value in parts.items()},
+        "not_counted": [] if found.planned else ["activations"],
         "total_bytes": round(total),
         "limit_bytes": round(most),
         "fits": total <= most,
@@ -72,6 +103,11 @@ def planned(recipe: Recipe, options: RecipeOptions, folder: Path | None) -> RunP
         sizes = of_chat.sizes(folder)
         each, notes = of_chat.planned(sizes, options), tuple(of_chat.notes(options))
         return RunPlan(sizes.parameters, of_chat.trained(sizes, options), each, planned=False, notes=notes)
+    if isinstance(options, EncoderOptions):
+        assert folder is not None
+        encoder = of_encoders.sizes(folder, pooler=recipe.makes != "embedding")
+        each, learned = of_encoders.of_run(encoder, options), of_encoders.trained(encoder, options)
+        return RunPlan(encoder.parameters, learned, each, planned=False, notes=of_encoders.NOTES)
     if isinstance(options, PretrainWithOptions):
         vocabulary = int(getattr(options, "vocabulary", 0))
         if folder is not None:
@@ -81,7 +117,7 @@ def planned(recipe: Recipe, options: RecipeOptions, folder: Path | None) -> RunP
         return _own(shape_of(folder), options, Layout())
     raise Unsupported(
         f"the memory of the recipe {recipe.name} is not planned",
-        remedy="Plan recipes of chat models, pretrain, pretrain-with or finetune-own",
+        remedy="Plan recipes of chat models and encoders, pretrain, pretrain-with or finetune-own",
         param="recipe",
     )
 

@@ -19,6 +19,7 @@ from mainspring.features.train.jobs.running import tail
 from mainspring.features.train.jobs.store import ORDERS
 from mainspring.features.train.service import Training
 from mainspring.features.train.shapes import both_ends, details, event_body, job_body, recipe_body, version_body
+from mainspring.features.train.versions.store import named_versions
 from mainspring.http.access import Access, acting, check_lasting
 from mainspring.http.bodies import Body, Free, Metadata, Name
 from mainspring.http.idempotency import Idempotency, IdempotencyKey, makes
@@ -26,6 +27,7 @@ from mainspring.http.pages import AskedPage, list_body
 from mainspring.http.request_body import JsonRoute
 from mainspring.http.respond import json_response
 from mainspring.stores.documents.files import Files
+from mainspring.stores.sql import rows
 from mainspring.stores.sql.pages import Slice
 from mainspring.training import recipes
 from mainspring.training.ports import JobView, Order
@@ -102,22 +104,6 @@ def router(service: Training, files: Files, access: Access, idempotency: Idempot
     routes = APIRouter(route_class=JsonRoute, tags=["training"], prefix=PREFIX)
     trains = Annotated[Context, Depends(access("train"))]
 
-    @routes.get("/recipes")
-    async def list_recipes(context: trains) -> HttpResponse:  # noqa: ARG001
-        """The training recipes, each with its options as a JSON schema."""
-        return json_response({"object": "list", "data": [recipe_body(each) for each in recipes.every().values()]})
-
-    @routes.get("/recipes/{recipe}")
-    async def get_recipe(recipe: str, context: trains) -> HttpResponse:  # noqa: ARG001
-        """A recipe by its name."""
-        return json_response(recipe_body(recipes.find(recipe)))
-
-    @routes.post("/plan")
-    async def plan_training(body: PlanBody, context: trains) -> HttpResponse:
-        """Plan the memory of a run: weights, gradients, optimiser state and activations of a process."""
-        found = await planning.plan(service, context.principal, body.recipe, body.options, body.base)
-        return json_response(found)
-
     @routes.post("/jobs", status_code=201)
     async def create_training(
         http: HttpRequest, body: TrainingBody, context: trains, key: IdempotencyKey = None
@@ -145,11 +131,39 @@ def router(service: Training, files: Files, access: Access, idempotency: Idempot
 
         return await idempotency.once(key, "training", [await http.body()], context, work, makes=makes(ORDERS, shown))
 
+    _choosing(routes, service, trains)
     _jobs(routes, service, trains)
     _watching(routes, service, trains)
     _versions(routes, service, trains)
     _serving(routes, service, trains)
     return routes
+
+
+def _choosing(routes: APIRouter, service: Training, trains: Any) -> None:
+    @routes.get("/recipes")
+    async def list_recipes(context: trains) -> HttpResponse:  # noqa: ARG001
+        """The training recipes, each with its options as a JSON schema."""
+        return json_response({"object": "list", "data": [recipe_body(each) for each in recipes.every().values()]})
+
+    @routes.get("/recipes/{recipe}")
+    async def get_recipe(recipe: str, context: trains) -> HttpResponse:  # noqa: ARG001
+        """A recipe by its name."""
+        return json_response(recipe_body(recipes.find(recipe)))
+
+    @routes.get("/bases")
+    async def list_bases(
+        context: trains,
+        recipe: Annotated[str, Query(max_length=64, description="only what this recipe can start from")] = "",
+        option: Annotated[str, Query(max_length=64, description="what this option of the recipe can name")] = "",
+    ) -> HttpResponse:
+        """The pulled models and the trained versions that a run can start from, or that an option can name."""
+        return json_response(await planning.bases(service, context.principal, recipe, option))
+
+    @routes.post("/plan")
+    async def plan_training(body: PlanBody, context: trains) -> HttpResponse:
+        """Plan the memory of a run: weights, gradients, optimiser state and activations of a process."""
+        found = await planning.plan(service, context.principal, body.recipe, body.options, body.base)
+        return json_response(found)
 
 
 def _jobs(routes: APIRouter, service: Training, trains: Any) -> None:
@@ -268,12 +282,15 @@ def _versions(routes: APIRouter, service: Training, trains: Any) -> None:
     async def get_sources(
         version: str, context: trains, limit: Annotated[int, Query(ge=1, le=10_000)] = 1_000
     ) -> HttpResponse:
-        """The lineage of a version: its answers, traces and events, and the versions that it is based on."""
+        """The lineage of a version: its answers, traces and events, its base, and what its options name."""
         row = await service.kept.find(context.principal.tenant, version, context.principal.groups)
         found = await service.kept.sources(row.tenant, row.job, limit + 1)
         shown = [{"id": source, "kind": kind} for source, kind in found[:limit]]
         origin = {"export": row.export or None, "base": row.base or None, "job": row.job}
-        return json_response({"object": "list", "data": shown, "has_more": len(found) > limit, **origin})
+        named = named_versions(rows.load(row.asked))
+        return json_response(
+            {"object": "list", "data": shown, "has_more": len(found) > limit, **origin, "named": named}
+        )
 
 
 def _serving(routes: APIRouter, service: Training, trains: Any) -> None:

@@ -17,7 +17,8 @@ from mainspring.core.settings import Settings
 from mainspring.core.types import Principal, Responder
 from mainspring.engines.chat.chat_model import ChatModel
 from mainspring.features.train.data import placing
-from mainspring.features.train.jobs import bounds, orders, run_questions
+from mainspring.features.train.jobs import orders
+from mainspring.features.train.jobs.checking import Checking
 from mainspring.features.train.jobs.process import check_needs
 from mainspring.features.train.jobs.running import TrainingWork, last_figures
 from mainspring.features.train.jobs.shedding import Disk, Shedding
@@ -27,7 +28,6 @@ from mainspring.features.train.settings import TrainSettings
 from mainspring.features.train.versions import card, keeping, named
 from mainspring.features.train.versions.bases import Base, Bases
 from mainspring.features.train.versions.store import VersionStore, version_of
-from mainspring.serving import Path
 from mainspring.stores import Stores
 from mainspring.stores.events.audit_log import ITSELF, Actor
 from mainspring.stores.sql import ids, rows
@@ -61,11 +61,9 @@ class Training:
         self._shed_at = 0.0
         self.sets: TrainingSets | None = None
         self.serving: Serving | None = None
-        self.path: Path | None = None
+        self.checking = Checking(settings, self.bases)
         self.queued: Callable[[], None] = lambda: None
         self.stores = stores
-        self.by_hand = False
-        """A command of this machine orders, without a server: it is the operator's."""
         self._all = settings
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._local = local
@@ -83,7 +81,7 @@ class Training:
             self._per_hour,
             self.disk.full,
             settings_of(self._all),
-            self.path,
+            self.checking.path,
             None if self.serving is None else self._served,
         )
 
@@ -103,16 +101,13 @@ class Training:
         orders.check(order)
         recipe = recipes.find(order.recipe)
         options = options_of(recipe, order.options)
-        bounds.check(options, self.settings)
         # Under a plan there is one run of it, though the ids of those differ that were begun.
         digest = orders.digest(order) or ids.planned(ORDERS)
         if known := await self.jobs.known(principal.tenant, digest):
             return await self.training_job(principal.tenant, known)
         await self.jobs.admit(principal.tenant)
         await self.disk.check(principal.tenant)
-        await run_questions.check(self.path, principal, options)
-        base = await self.bases.find(principal, recipe, order.base)
-        given = await named.given(self.bases, self._all, principal, options, by_hand=self.by_hand)
+        base, given = await self.checking.found(principal, recipe, options, order.base)
         await check_needs(recipe, self.settings.python)
         self.stores.room.admit()
         job_id = ids.new(PREFIX)
@@ -156,6 +151,12 @@ class Training:
         async with lock:
             await self.jobs.admit(tenant)
             yield
+
+    async def check_order(self, principal: Principal, recipe: str, options: Mapping[str, Any], base: str) -> None:
+        """See ``OrderCheck``."""
+        found = recipes.find(recipe)
+        await self.checking.found(principal, found, options_of(found, options), base)
+        await check_needs(found, self.settings.python)
 
     async def _placed(
         self,

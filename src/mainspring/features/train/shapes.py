@@ -25,6 +25,7 @@ def recipe_body(recipe: Recipe) -> dict[str, Any]:
         "reads": list(recipe.reads),
         "needs": list(recipe.needs),
         "bases": list(recipe.bases),
+        "named": {name: list(kinds) for name, kinds in recipe.options.named.items()},
         "source": recipe.source,
         "processes": recipe.processes,
         "options": recipe.options.model_json_schema(),

@@ -52,6 +52,11 @@ class Translation:
             except Exception:
                 _log.exception("old translations were not deleted; the next round repeats it")
 
+    @property
+    def edited_applications(self) -> tuple[str, ...]:
+        """See ``training.stages.LearnableEdits``."""
+        return (NAME,)
+
     async def learnable_edits(self, principal: Principal, application: str) -> Sequence[Example]:
         """See ``training.stages.LearnableEdits``."""
         return await learnable(self.edits, principal) if application == NAME else ()

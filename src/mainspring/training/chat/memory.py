@@ -85,7 +85,7 @@ def planned(found: Sizes, options: TuneOptions) -> MemoryPlan:
 
 def notes(options: Any) -> list[str]:
     """What comes besides."""
-    told = ["activations are not planned: they grow with batch * length, and gradient_checkpointing saves most of them"]
+    told = ["activations are not counted: they grow with batch * length, and gradient_checkpointing saves most of them"]
     if options.precision == "auto" and options.method == "lora":
         told.append("where bfloat16 is native, the base takes half of it (precision auto)")
     for name in ("teacher", "reward_model"):

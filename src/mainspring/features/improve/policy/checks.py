@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from mainspring.core.errors import InvalidRequest, NotFound
+from mainspring.core.errors import Forbidden, InvalidRequest, MissingExtra, ModelNotPulled, NotFound, SettingsError
 from mainspring.core.types import Principal
 from mainspring.core.variants import split
 from mainspring.features.improve.policy.policy import Data, Policy, Rung, Score
@@ -41,10 +41,13 @@ async def check(tools: Tools, principal: Principal, application: str, policy: Po
         raise InvalidRequest(f"{application:.100} is a variant itself", remedy=remedy, param="application")
     for number, rung in enumerate(policy.rungs):
         _check_rung(rung, policy.data_of(number), f"rungs.{number}")
+        if (orders := tools.order_check) is not None:
+            with _within(f"rungs.{number}"):
+                await orders.check_order(principal, rung.recipe, rung.options, rung.base)
     if policy.budget.usd is not None and tools.settings.usd_per_hour <= 0:
         problem = "an hour of training has no price, so no sum bounds it"
         raise InvalidRequest(problem, remedy="Set improve.usd_per_hour, or bound the seconds", param="budget.usd")
-    await _check_data(tools, principal, policy)
+    await _check_data(tools, principal, application, policy)
     _check_scores(tools, policy)
     if policy.canary is not None and (trials := tools.trial_check) is not None:
         wanted = policy.canary.model_dump(include={"metric", "guards", "alpha"})
@@ -88,7 +91,7 @@ def _check_kind(recipe: Recipe, kind: CandidateKind, place: str) -> None:
     raise InvalidRequest(problem, remedy=remedy, param=f"{place}.kind")
 
 
-async def _check_data(tools: Tools, principal: Principal, policy: Policy) -> None:
+async def _check_data(tools: Tools, principal: Principal, application: str, policy: Policy) -> None:
     wanted = policy.offline
     sets = [("offline.dataset", wanted.dataset, wanted.version)]
     if wanted.regression is not None:
@@ -97,7 +100,9 @@ async def _check_data(tools: Tools, principal: Principal, policy: Policy) -> Non
     for place, data in [("data", policy.data), *of_rungs]:
         if data is None:
             continue
-        if data.dataset:
+        if data.edits:
+            _check_edits(tools, application, f"{place}.edits")
+        elif data.dataset:
             sets.append((f"{place}.dataset", data.dataset, data.version))
         elif data.export is not None and (exports := tools.export_check) is not None:
             with _within(f"{place}.export"):
@@ -107,6 +112,13 @@ async def _check_data(tools: Tools, principal: Principal, policy: Policy) -> Non
             await tools.data.version(principal, name, version)
         except NotFound as error:
             raise InvalidRequest(error.message, remedy=error.remedy, param=place) from None
+
+
+def _check_edits(tools: Tools, application: str, place: str) -> None:
+    kept = sorted(tools.edits.edited_applications)
+    if application not in kept:
+        problem = f"edits are kept as pairs for {' and '.join(kept)} alone, and {application:.100} has none"
+        raise InvalidRequest(problem, remedy="Name a data set, or an export of the kind preference", param=place)
 
 
 def _check_scores(tools: Tools, policy: Policy) -> None:
@@ -134,6 +146,9 @@ def _within(place: str) -> Iterator[None]:
     """Errors name their field below ``place``."""
     try:
         yield
-    except InvalidRequest as error:
+    except (Forbidden, MissingExtra, SettingsError) as error:
+        error.param = f"{place}.{error.param}" if error.param else place
+        raise
+    except (InvalidRequest, NotFound, ModelNotPulled) as error:
         field = place if not error.param else f"{place}.{error.param}"
         raise InvalidRequest(error.message, remedy=error.remedy, param=field) from None

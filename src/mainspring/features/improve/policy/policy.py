@@ -57,7 +57,7 @@ class Rung(Body):
     recipe: Name
     kind: CandidateKind
     options: Annotated[Free, Field(default_factory=dict)]
-    base: Annotated[str, Field(max_length=256, description="a name of the catalogue")] = ""
+    base: Annotated[str, Field(max_length=256, description="a pulled model or a version")] = ""
     data: Data | None = None
     seconds: Annotated[
         float | None, Field(gt=0, le=_MONTH_S, description="time limit of training; the best checkpoint so far is kept")

@@ -10,7 +10,17 @@ from collections.abc import Awaitable, Callable, Sequence
 import sqlalchemy as sa
 
 import mainspring.features.improve.lineage.store as lineage
-from mainspring.core.errors import Conflict, MainspringError, NotFound, Overloaded, QuotaExceeded, RateLimited
+from mainspring.core.errors import (
+    Conflict,
+    MainspringError,
+    MissingExtra,
+    ModelNotPulled,
+    NotFound,
+    Overloaded,
+    QuotaExceeded,
+    RateLimited,
+    SettingsError,
+)
 from mainspring.core.fair.lane import LANE
 from mainspring.core.types import Principal
 from mainspring.features.improve.lineage.following import Following
@@ -27,6 +37,8 @@ from mainspring.stores.sql.database import Database
 
 _log = logging.getLogger(__name__)
 _PASSING = (RateLimited, Overloaded, QuotaExceeded)
+# Faults of the server that no waiting mends: somebody has to install, pull or set something.
+_LASTING = (MissingExtra, ModelNotPulled, SettingsError)
 _MOST_MOVES = 32
 _GIVING_BACK: tuple[Stage, ...] = ("withdrawing", "undoing")
 
@@ -135,7 +147,7 @@ class Running:
             return await _work_of(campaign.stage)(self.tools, campaign, acting)
         except MainspringError as error:
             late = time.time() - campaign.entered_at > self.tools.settings.patience_s
-            passing = error.status >= 500 or isinstance(error, _PASSING)
+            passing = (error.status >= 500 and not isinstance(error, _LASTING)) or isinstance(error, _PASSING)
             if giving_back or (passing and not late):
                 _log.warning("campaign %s is %s and is tried again: %s", campaign.id, campaign.stage, error)
                 return None

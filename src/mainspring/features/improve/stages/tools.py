@@ -22,6 +22,7 @@ from mainspring.training.stages import (
     Exporter,
     LearnableEdits,
     OnlineTrials,
+    OrderCheck,
     Prober,
     ShadowCounts,
     TakenBack,
@@ -89,6 +90,11 @@ class Tools:
     @property
     def edits(self) -> LearnableEdits:
         return self._one(LearnableEdits, "keeps edits as pairs")  # type: ignore[no-any-return]
+
+    @property
+    def order_check(self) -> OrderCheck | None:
+        """None: nothing checks runs before they are ordered."""
+        return None if self.services is None else self.services.perhaps(OrderCheck)  # type: ignore[type-abstract]
 
     @property
     def export_check(self) -> ExportCheck | None:

@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from mainspring.core.errors import InvalidRequest, MainspringError, NotFound
 from mainspring.core.settings import Settings
@@ -15,15 +16,15 @@ from mainspring.engines.catalogue.entries import Catalogue
 from mainspring.engines.catalogue.pull import Puller
 from mainspring.features.train.jobs import orders
 from mainspring.features.train.jobs.fields import about
+from mainspring.features.train.settings import TrainSettings
 from mainspring.features.train.versions.keeping import Places
 from mainspring.features.train.versions.store import VersionStore
 from mainspring.stores.sql import rows
-from mainspring.stores.sql.pages import Page
 from mainspring.training.recipe import Recipe
 
 _KINDS: Mapping[str, str] = {"adapter": "chat"}
 """What a version is to recipes that start from it, where that is not what it makes."""
-_LOOKED_AT, _TOLD = 50, 10
+_MOST, _TOLD = 100, 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,15 @@ class Base:
 
     folder: Path | None = None
     groups: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class BaseChoice:
+    """What a run can start from, by its name. ``kind`` is what it is to recipes."""
+
+    name: str
+    kind: str
+    source: Literal["model", "version"]
 
 
 class Bases:
@@ -72,23 +82,48 @@ class Bases:
                 sign = "" if error.remedy.endswith(("?", ".")) else "."
                 raise type(error)(error.message, remedy=f"{error.remedy}{sign} {choice}") from None
 
+    async def choices(
+        self, principal: Principal, kinds: Sequence[str], *, models: bool = True
+    ) -> tuple[list[BaseChoice], bool]:
+        """What a run can start from, of these kinds: pulled ``models`` of the catalogue, then the newest versions that
+        the principal sees; and whether there are more, older ones."""
+        found = []
+        if models:
+            pulled = await asyncio.to_thread(lambda: Puller(self._settings, self._catalogue()).list())
+            found = [
+                BaseChoice(each.entry.name, each.entry.kind, "model") for each in pulled if each.entry.kind in kinds
+            ]
+        makes = [*kinds, *(made for made, kind in _KINDS.items() if kind in kinds)]
+        newest = await self._versions.of_kinds(
+            principal.tenant, makes, principal.groups, _MOST + 1, stale=not self._refuses_stale
+        )
+        found += [
+            BaseChoice(f"{row.name}@{row.number}", _KINDS.get(row.makes, row.makes), "version")
+            for row in newest[:_MOST]
+        ]
+        return found, len(newest) > _MOST
+
     async def choice(self, principal: Principal, kinds: Sequence[str]) -> str:
-        """What there is of these kinds, as a sentence."""
-        pulled = await asyncio.to_thread(lambda: Puller(self._settings, self._catalogue()).list())
-        found = [each.entry.name for each in pulled if each.entry.kind in kinds]
-        newest = await self._versions.page(principal.tenant, Page(_LOOKED_AT), principal.groups)
-        found += [f"{row.name}@{row.number}" for row in newest.rows if _KINDS.get(row.makes, row.makes) in kinds]
+        """The same as a sentence."""
+        found, _ = await self.choices(principal, kinds)
         kind = " or ".join(kinds)
         if not found:
             return (
                 f"There is none of the kind {kind} yet: `mainspring models pull NAME` or a run of training brings one"
             )
         more = ", ..." if len(found) > _TOLD else ""
-        return f"Of the kind {kind} there are: {', '.join(found[:_TOLD])}{more}"
+        return f"Of the kind {kind} there are: {', '.join(each.name for each in found[:_TOLD])}{more}"
+
+    @property
+    def _refuses_stale(self) -> bool:
+        """What is made from a stale version would be withdrawn at once."""
+        return self._settings.section(TrainSettings).on_erasure == "withdraw"
 
     async def _of(self, principal: Principal, name: str, kinds: Sequence[str], param: str) -> Base:
         if orders.usable(name):
             row = await self._versions.find(principal.tenant, name, principal.groups)
+            if row.stale and self._refuses_stale:
+                raise InvalidRequest(f"{name} is stale: {row.stale}", remedy="Name another version", param=param)
             found, groups = _KINDS.get(row.makes, row.makes), frozenset(rows.load(row.groups))
             folder = self._places.version(row.tenant, row.name, row.number)
             if row.makes == "adapter":

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 import mainspring.stores.sql.database as sql
 import mainspring.stores.sql.rows as rows
 from mainspring.core.errors import Conflict, NotFound, QuotaExceeded
-from mainspring.features.train.jobs.orders import label_of
+from mainspring.features.train.jobs.orders import label_of, usable
 from mainspring.features.train.jobs.store import ERASED, ROWS_ERASED
 from mainspring.features.train.tables import training_jobs, training_sources, training_versions
 from mainspring.stores.erase.data_subjects import parts
@@ -91,7 +91,10 @@ class VersionStore:
             except Conflict as error:
                 connection.execute(sa.update(training_versions).where(mine).values(state="deleted", made="{}"))
                 return error
-            connection.execute(sa.update(training_versions).where(mine).values(state="ready"))
+            # What it was made from may have become stale before its run, or meanwhile.
+            stale = _inherited(connection, job)
+            more = {"stale": stale, "stale_at": time.time()} if stale else {}
+            connection.execute(sa.update(training_versions).where(mine).values(state="ready", **more))
             return None
 
         if (refused := await self._database.write(work, durable=True)) is not None:
@@ -159,6 +162,24 @@ class VersionStore:
                 return None if row is None else (row.created_at, known, number)
 
             return pages.read(connection, query, (of.created_at, of.name, of.number), page, place)
+
+        return await self._database.read(work)
+
+    async def of_kinds(
+        self, tenant: str, makes: Sequence[str], groups: frozenset[str], limit: int, *, stale: bool
+    ) -> list[Row]:
+        """The newest of these kinds, at most ``limit``, but for adapters that are not merged. ``stale``: such ones,
+        too."""
+        of = training_versions.c
+
+        def work(connection: sa.Connection) -> list[Row]:
+            query = sa.select(training_versions).where(of.tenant == tenant, of.state == "ready", of.makes.in_(makes))
+            query = query.where(sa.or_(of.makes != "adapter", of.served != ""))
+            query = query.where(RowAccess(connection, groups).has_all(of.groups))
+            if not stale:
+                query = query.where(of.stale == "")
+            newest = query.order_by(of.created_at.desc(), of.name, of.number.desc())
+            return list(connection.execute(newest.limit(limit)).all())
 
         return await self._database.read(work)
 
@@ -275,19 +296,59 @@ def made_of(connection: sa.Connection, tenant: str, answers: Sequence[str]) -> t
 
 
 def _descended(connection: sa.Connection, found: Sequence[Row], query: sa.Select[Any]) -> list[Row]:
-    """The versions that were made from these, and from those."""
+    """The versions that were made from these, and from those: on them as a base, or as an option names them."""
+    of = training_versions.c
     known = {(row.name, row.number) for row in found}
     fresh, made = list(found), []
+    by_option = _by_option(connection, query) if found else {}
     while fresh:
         labels = [f"{row.name}@{row.number}" for row in fresh]
+        named = sorted({each for label in labels for each in by_option.get(label, ())})
+        wanted = [of.base.in_(part) for part in parts(labels)]
+        wanted += [sa.tuple_(of.name, of.number).in_(part) for part in parts(named)]
         fresh = []
-        for part in parts(labels):
-            for row in connection.execute(query.where(training_versions.c.base.in_(part))):
+        for each in wanted:
+            for row in connection.execute(query.where(each)):
                 if (row.name, row.number) not in known:
                     known.add((row.name, row.number))
                     fresh.append(row)
         made += fresh
     return made
+
+
+def _by_option(connection: sa.Connection, query: sa.Select[Any]) -> dict[str, list[tuple[str, int]]]:
+    """The versions whose options name others, by the label that they name."""
+    of = training_versions.c
+    found: dict[str, list[tuple[str, int]]] = {}
+    for row in connection.execute(query.with_only_columns(of.name, of.number, of.asked).where(of.asked.like("%@%"))):
+        for label in named_versions(rows.load(row.asked)).values():
+            found.setdefault(label, []).append((row.name, row.number))
+    return found
+
+
+def named_versions(asked: Mapping[str, Any]) -> dict[str, str]:
+    """The versions that the options of an order name, such as ``start``, ``teacher`` or ``value.model``, by option."""
+    found: dict[str, str] = {}
+    waiting: list[tuple[str, Any]] = list((asked.get("options") or {}).items())
+    while waiting:
+        name, value = waiting.pop(0)
+        if isinstance(value, Mapping):
+            waiting += [(f"{name}.{key}", each) for key, each in value.items()]
+        elif isinstance(value, str) and usable(value):
+            found[name] = value
+    return found
+
+
+def _inherited(connection: sa.Connection, job: Row) -> str:
+    """Why a version that a job was made from is stale; empty: none is."""
+    of = training_versions.c
+    for label in (job.base, *named_versions(rows.load(job.asked)).values()):
+        if usable(label):
+            name, number = label_of(label)
+            stale = connection.execute(sa.select(of.stale).where(_is(job.tenant, name, number or 0))).scalar()
+            if stale:
+                return str(stale)
+    return ""
 
 
 def version_of(row: Row, folder: Path) -> Version:
