@@ -52,6 +52,10 @@ class Translation:
             except Exception:
                 _log.exception("old translations were not deleted; the next round repeats it")
 
+    def edits_kind(self, application: str) -> str:
+        """See ``training.stages.LearnableEdits``."""
+        return "pairs" if application == NAME else ""
+
     async def learnable_edits(self, principal: Principal, application: str) -> Sequence[Example]:
         """See ``training.stages.LearnableEdits``."""
         return await learnable(self.edits, principal) if application == NAME else ()
