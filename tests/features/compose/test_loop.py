@@ -54,9 +54,9 @@ class People:
 
     async def judge(self, mail: str) -> None:
         """Somebody accepts a suggestion if it is what the mail says."""
-        found = await self.ask(mail, "blue")
+        found = await self.ask(mail, "blue", words=3)
         if found["id"]:
-            accepts = right(found["suggestions"][0]["text"], " ".join(mail.split()[5:]))
+            accepts = right(found["suggestions"][0]["text"], " ".join(mail.split()[3:]))
             told = {"outcome": "accepted" if accepts else "dismissed"}
             await self.call("POST", f"/v1/compose/{found['id']}/outcome", told, self.world.keys["blue"])
 
@@ -137,8 +137,12 @@ async def test_mails_are_kept_with_consent_alone_once_each_and_for_their_owner(p
     assert (await told(people.world.keys["stranger"]))[0] == 404
     assert (await told(text="to ann@example.com: " + MAILS[0]))[0] == (await told(session_id="a"))[0] == 201
     assert (await told(session_id="a", text="Please: " + MAILS[0]))[0] == 201
+    # Others may name their mails alike.
+    theirs = await people.ask(MAILS[1], "blue")
+    where = f"/v1/compose/{theirs['answer']}/sent"
+    assert (await told(people.world.keys["blue"], where, session_id="a", text=MAILS[1]))[0] == 201
     rows = await service.sent.learnable(ADMIN)
-    assert sorted(row.text for row in rows) == ["Please: " + MAILS[0], "to [EMAIL]: " + MAILS[0]]
+    assert sorted(row.text for row in rows) == ["Please: " + MAILS[0], MAILS[1], "to [EMAIL]: " + MAILS[0]]
     both = await service.learnable_edits(ADMIN, "compose")
     assert {each.split for each in both} <= {"train", "validation", "test"}
     assert await service.learnable_edits(ADMIN, "echo") == ()

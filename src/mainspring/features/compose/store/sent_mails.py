@@ -48,10 +48,8 @@ class SentMails:
         """Write it down with the event of feedback, without personal data; its id. A mail that was told before is
         replaced. ``person``: whom the answer was for."""
         made, name = ids.new("mail_"), mail_name(principal.tenant, mail.session) or mail.answer
-        plain = {
-            name: pii.redact(rows.clean(value))[0]
-            for name, value in (("text", mail.text), ("subject", mail.subject), ("recipient", mail.to))
-        }
+        said = {"text": mail.text, "subject": mail.subject, "recipient": mail.to}
+        plain = {column: pii.redact(rows.clean(value))[0] for column, value in said.items()}
 
         def work(connection: sa.Connection) -> None:
             mine = sa.and_(events.c.tenant == principal.tenant, events.c.id == mail.answer)
@@ -59,8 +57,9 @@ class SentMails:
             groups = frozenset() if connection.execute(everybody_s).first() else principal.groups
             own = sent.c.tenant == principal.tenant
             sql.lock(connection, f"compose sent {principal.tenant}")
-            # A mail that stands twice could be learned from and be held out.
-            connection.execute(sa.delete(sent).where(own, sent.c.mail == name))
+            # A mail that stands twice could be learned from and be held out. Others may name theirs alike.
+            whose = sa.and_(own, sent.c.owner == principal.person, sent.c.person == person)
+            connection.execute(sa.delete(sent).where(whose, sent.c.mail == name))
             connection.execute(
                 sa.insert(sent).values(
                     tenant=principal.tenant, id=made, answer=mail.answer, owner=principal.person, person=person,
