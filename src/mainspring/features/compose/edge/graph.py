@@ -34,6 +34,7 @@ def export(packed: Packed, folder: Path, *, half: bool = True) -> tuple[str, ...
     if isinstance(model, Mixture) and isinstance(model.decoder, Mixture):
         model.ngrams.save(folder / PHRASES)
         told[PHRASES_SHARE] = 1 - model.share
+        files.append(PHRASES)
         model = model.decoder
     if isinstance(model, Mixture):
         model.ngrams.save(folder / NGRAMS)
