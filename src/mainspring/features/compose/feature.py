@@ -12,7 +12,7 @@ from fastapi import APIRouter
 from mainspring.evaluation.examples import DataSets
 from mainspring.feature import Feature, Http, Rooms, Services
 from mainspring.features.compose.application import ComposeApplication
-from mainspring.features.compose.routes import personal_router, router, sent_router
+from mainspring.features.compose.routes import models_router, personal_router, router, sent_router
 from mainspring.features.compose.service import NAME, Compose
 from mainspring.serving.ring.registry import Served
 from mainspring.training.ports import Door, Versions
@@ -51,7 +51,8 @@ def _routes(http: Http) -> list[APIRouter]:
     door = http.services.perhaps(Door)  # type: ignore[type-abstract]
     sets = http.services.perhaps(DataSets)  # type: ignore[type-abstract]
     return [
-        router(compose, rooms.responder, http.access, rooms.path.charge, door),
+        router(compose, rooms.responder, http.access, rooms.path.charge),
+        models_router(compose, http.access, door),
         sent_router(compose, sets, rooms.stores.quotas, http.access),
         personal_router(compose, http.access),
     ]

@@ -134,9 +134,8 @@ class ComposeHeldOutBody(Body):
     dataset: Annotated[str, Field(min_length=1, max_length=128, description="data set to add the examples to")]
 
 
-def router(service: Compose, responder: Responder, access: Access, charge: Charge, door: Door | None) -> APIRouter:
-    """Suggestions, over the request ring, and what comes of them. ``door`` knows what serves a tenant; None: what the
-    settings say."""
+def router(service: Compose, responder: Responder, access: Access, charge: Charge) -> APIRouter:
+    """Suggestions, over the request ring, and what comes of them."""
     routes = APIRouter(route_class=JsonRoute, tags=["compose"])
     composers = Annotated[Context, Depends(access("compose"))]
     admins = Annotated[Context, Depends(access("admin"))]
@@ -169,21 +168,6 @@ def router(service: Compose, responder: Responder, access: Access, charge: Charg
             )  # fmt: skip
         return json_response(told, _headers(answer))
 
-    @routes.get(PATH + "/models")
-    async def compose_models(context: composers) -> HttpResponse:
-        """The models that your tenant has trained, newest first, and which one serves it."""
-        found = await service.trained.of(context.principal)
-        serving, tried, stage = await _placed(service, door, context.principal)
-        labels = {each.label for each in found}
-        data = [_model_body(each, serving) for each in found]
-        for label in (serving, tried):
-            # What the loop made is not among those, and may serve.
-            if label and label not in labels and service.trained.versions is not None:
-                version = await service.trained.versions.version(context.principal.tenant, label)
-                data.append(_model_body(version, serving))
-        told = {"object": "list", "data": data, "serving": serving or None, "trying": tried or None, "stage": stage}
-        return json_response(told)
-
     @routes.post(PATH + "/{suggestion_id}/outcome")
     async def tell_compose_outcome(
         suggestion_id: SuggestionId, body: ComposeOutcomeBody, context: composers
@@ -200,6 +184,30 @@ def router(service: Compose, responder: Responder, access: Access, charge: Charg
         """Acceptance rate of suggestions, share of mails with one, and saved characters."""
         found = await service.shown.figures(context.principal.tenant, time.time() - days * _DAY_S)
         return json_response({"object": "compose.figures", "days": days, **found})
+
+    return routes
+
+
+def models_router(service: Compose, access: Access, door: Door | None) -> APIRouter:
+    """Which models there are, and which one serves. ``door`` knows what serves a tenant; None: what the settings
+    say."""
+    routes = APIRouter(route_class=JsonRoute, tags=["compose"])
+    composers = Annotated[Context, Depends(access("compose"))]
+
+    @routes.get(PATH + "/models")
+    async def compose_models(context: composers) -> HttpResponse:
+        """The models that your tenant has trained, newest first, and which one serves it."""
+        found = await service.trained.of(context.principal)
+        serving, tried, stage = await _placed(service, door, context.principal)
+        labels = {each.label for each in found}
+        data = [_model_body(each, serving) for each in found]
+        for label in (serving, tried):
+            # What the loop made is not among those, and may serve.
+            if label and label not in labels and service.trained.versions is not None:
+                version = await service.trained.versions.version(context.principal.tenant, label)
+                data.append(_model_body(version, serving))
+        told = {"object": "list", "data": data, "serving": serving or None, "trying": tried or None, "stage": stage}
+        return json_response(told)
 
     return routes
 
