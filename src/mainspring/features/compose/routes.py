@@ -80,8 +80,8 @@ class ComposeBody(Body):
             least if self.confidence is None else self.confidence,
         )
 
-    def request(self, most_words: int) -> ChatRequest:
-        """As the application is asked. No text is stored: a mail would be kept once for each pause in it."""
+    def request(self, most_words: int, *, store: bool) -> ChatRequest:
+        """As the application is asked. A mail whose text is stored is kept once for each pause in it."""
         draft = self.asked(0.0)
         options = {
             "after": draft.after, "subject": self.subject, "to": self.to, "suggestions": self.suggestions,
@@ -89,7 +89,7 @@ class ComposeBody(Body):
         }  # fmt: skip
         sampling = Sampling(max_tokens=_TOKENS_A_WORD * most_words * self.suggestions)
         said = (Message("user", draft.before),)
-        return ChatRequest(NAME, said, sampling, user=self.user or None, store=False, options=options)
+        return ChatRequest(NAME, said, sampling, user=self.user or None, store=store, options=options)
 
 
 class ComposeOutcomeBody(Body):
@@ -153,8 +153,10 @@ def router(service: Compose, responder: Responder, access: Access, charge: Charg
                 return json_response(
                     {**_nothing(explain=body.explain), "waits": waits}, charge.headers(context.principal)
                 )
+        # What may be learned from is kept, so that it can be shown and erased; nothing else is.
+        request = body.request(service.settings.most_words, store=context.consent)
         try:
-            answer = await collected(http, responder, body.request(service.settings.most_words), context)
+            answer = await collected(http, responder, request, context)
         except GuardRefused:
             # Nobody is told anything while they type.
             told = {**_nothing(explain=body.explain), "silent": "guard"}
