@@ -76,7 +76,7 @@ def test_a_model_is_listed_and_chosen_for_everybody(monkeypatch: pytest.MonkeyPa
         return CliRunner().invoke(main, ["compose", *words], env={"MAINSPRING_API_KEY": "ms-x"}).output
 
     told = said("models")
-    for part in ("by the model of the server", "mails@1 is tried beside it (canary)", "mails@2", "41.23"):
+    for part in ("from the model of the server", "mails@1 is tried beside it (canary)", "mails@2", "41.23"):
         assert part in told
     assert "mainspring variants undo compose" in said("use", "mails@2")
     assert asked[1:] == [
