@@ -84,6 +84,10 @@ class Services:
             return None
         return self.fitting(protocol)
 
+    def every(self, protocol: type[T]) -> list[T]:
+        """All services that implement ``protocol``."""
+        return [each for each in self._services.values() if _fits(each, protocol)]
+
     def __getitem__(self, kind: type[T]) -> T:
         """The service of this class. Raises ``SettingsError``: no feature has one."""
         service = self._services.get(kind)

@@ -68,8 +68,8 @@ export async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
   return (await send(path, { signal })).json();
 }
 
-export async function post<T>(path: string, body: unknown, signal?: AbortSignal): Promise<T> {
-  return (await sendJson("POST", path, body, {}, signal)).json();
+export async function post<T>(path: string, body: unknown, signal?: AbortSignal, more: Record<string, string> = {}): Promise<T> {
+  return (await sendJson("POST", path, body, more, signal)).json();
 }
 
 // `seen`: the revision that the change is made to; the server refuses where it is another by now.

@@ -16,6 +16,7 @@ export interface Call {
   path: string;
   body: unknown;
   ifMatch?: string;
+  consent?: string;
 }
 
 type Reply = unknown | ((call: Call) => unknown);
@@ -58,6 +59,8 @@ beforeEach(() => {
     const call: Call = { method: init.method ?? "GET", path: pathname + search, body: init.body ? JSON.parse(String(init.body)) : undefined };
     const seen = new Headers(init.headers).get("if-match");
     if (seen) call.ifMatch = seen;
+    const consent = new Headers(init.headers).get("x-training-consent");
+    if (consent) call.consent = consent;
     calls.push(call);
     const reply = replies[`${call.method} ${call.path}`] ?? replies[`${call.method} ${pathname}`];
     if (reply === undefined) return refusal(404, `no ${call.method} ${call.path}`, "not_found");

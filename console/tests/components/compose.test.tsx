@@ -3,7 +3,7 @@ import { act, fireEvent, screen, waitFor } from "@testing-library/react";
 import { describe, expect, it } from "vitest";
 import ComposePage from "../../src/pages/compose/page";
 import { ComposeBox } from "../../src/pages/compose/box";
-import { calls, refusal, serve, show } from "./bench";
+import { ADMIN, calls, refusal, serve, show } from "./bench";
 
 const ID = "cmp_00000000000000000000000000";
 const FOUND = { id: ID, suggestions: [{ text: "to know where", confidence: 0.42 }] };
@@ -95,6 +95,74 @@ describe("the compose box", () => {
     box();
     type("I would like ");
     await screen.findByText("Too many requests a minute.");
+  });
+});
+
+const MODELS = {
+  data: [{ id: "mails@2", created_at: 1, figures: { perplexity_per_word: 41.23 }, stale: null, serving: false }],
+  serving: null as string | null, trying: null, stage: "",
+};
+
+describe("the choice of a model", () => {
+  it("asks the version that is chosen, and says who suggested", async () => {
+    serve({ "GET /v1/compose/models": MODELS, "POST /v1/compose": { ...FOUND, model: "mails@2" } });
+    show(<ComposePage />);
+    const choice = await screen.findByLabelText("Suggestions by");
+    screen.getByText(/Everybody gets suggestions by the model of the server/);
+    screen.getByText(/mails@2, .*perplexity 41.2/);
+    fireEvent.change(choice, { target: { value: "mails@2" } });
+    type("I would like ");
+    await screen.findByText("to know where");
+    expect(asked()[0]).toMatchObject({ model: "mails@2" });
+    expect(screen.getAllByRole("status").some((each) => each.textContent?.includes("by mails@2"))).toBe(true);
+  });
+
+  it("has an administrator choose for everybody, and undo it", async () => {
+    let serving: string | null = null;
+    serve({
+      "GET /v1/compose/models": () => ({ ...MODELS, serving }),
+      "POST /v1/variants": { id: "cand_1" },
+      "POST /v1/variants/candidates/cand_1": () => { serving = "mails@2"; return {}; },
+      "POST /v1/variants/compose/undo": () => { serving = null; return {}; },
+    });
+    show(<ComposePage />);
+    fireEvent.change(await screen.findByLabelText("Suggestions by"), { target: { value: "mails@2" } });
+    fireEvent.click(screen.getByText("Use mails@2 for everybody", { selector: "button span" }));
+    await screen.findByText(/Everybody gets suggestions by mails@2/);
+    expect(calls.find((each) => each.path === "/v1/variants")?.body).toEqual({ kind: "model", application: "compose", value: { model: "mails@2" } });
+    fireEvent.click(screen.getByText("Undo", { selector: "button span" }));
+    await screen.findByText(/Everybody gets suggestions by the model of the server/);
+  });
+
+  it("leaves that choice to administrators, and says how to get a model where there is none", async () => {
+    serve({ "GET /v1/compose/models": { ...MODELS, data: [] } });
+    show(<ComposePage />, { ...ADMIN, scopes: ["compose"] });
+    await screen.findByText("Train one");
+    expect(screen.queryByLabelText("Suggestions by")).toBeNull();
+    expect(screen.queryByText(/for everybody/, { selector: "button span" })).toBeNull();
+  });
+});
+
+describe("a mail that was sent", () => {
+  it("is told with consent alone, and the requests of it say so", async () => {
+    serve({
+      "GET /v1/compose/models": MODELS,
+      "POST /v1/compose": { id: null, answer: ID, model: null, suggestions: [] },
+      [`POST /v1/compose/${ID}/sent`]: { id: "mail_1" },
+    });
+    show(<ComposePage />);
+    type("I would like ");
+    await waitFor(() => expect(asked()).toHaveLength(1));
+    expect(calls.find((call) => call.path === "/v1/compose")?.consent).toBeUndefined();
+    expect(screen.queryByText("I have sent this mail")).toBeNull();
+    fireEvent.click(screen.getByRole("checkbox", { name: /improve the model for everybody/ }));
+    await waitFor(() => expect(calls.filter((call) => call.path === "/v1/compose").at(-1)?.consent).toBe("true"));
+    const button = (await screen.findByText("I have sent this mail")).closest("button");
+    await waitFor(() => expect(button?.disabled).toBe(false));
+    fireEvent.click(button as HTMLButtonElement);
+    await screen.findByText("Recorded");
+    const sent = calls.find((call) => call.path.endsWith("/sent"))?.body;
+    expect(sent).toMatchObject({ text: "I would like ", subject: "", to: "", consent: true });
   });
 });
 

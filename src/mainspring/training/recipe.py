@@ -21,10 +21,10 @@ from mainspring.core.plugins import Kind
 Side = Literal["train", "validation", "test"]
 Makes = Literal[
     "chat", "adapter", "reward", "embedding", "reranker", "reader", "nli", "classifier", "language-model",
-    "translator", "tokenizer", "answering", "prompt", "examples", "router", "given",
+    "translator", "composer", "tokenizer", "answering", "prompt", "examples", "router", "given",
 ]  # fmt: skip
-"""What a recipe makes. ``answering`` are thresholds and weights of how documents are answered from, ``examples`` stand
-in a prompt, ``given`` is what a person wrote."""
+"""What a recipe makes. A ``composer`` completes mails. ``answering`` are thresholds and weights of how documents are
+answered from, ``examples`` stand in a prompt, ``given`` is what a person wrote."""
 
 
 class RecipeOptions(BaseModel):

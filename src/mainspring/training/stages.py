@@ -76,16 +76,16 @@ class Exporter(Protocol):
 
 @runtime_checkable
 class LearnableEdits(Protocol):
-    """Keeps what people changed of an application's answers in a form of its own, such as pairs of sentences."""
+    """Keeps what people changed of an application's answers in a form of its own: pairs of sentences, or sent mails."""
 
-    @property
-    def edited_applications(self) -> Collection[str]:
-        """The applications whose edits it keeps so."""
+    def edits_kind(self, application: str) -> str:
+        """The kind of the rows, as recipes read them: ``pairs``, ``text``. Empty: the application's edits are kept
+        elsewhere."""
         ...
 
     async def learnable_edits(self, principal: Principal, application: str) -> Sequence[Example]:
-        """What models may learn from and the principal may see, each on its side; ``extra`` has the ``pair`` that is
-        learned. Empty: there is none, or the application's edits are kept elsewhere."""
+        """What models may learn from and the principal may see, each on its side; ``extra`` has the row that is
+        learned as ``pair``. Empty: there is none, or the application's edits are kept elsewhere."""
         ...
 
 

@@ -55,6 +55,38 @@ def test_a_person_agrees_and_has_sent_mails_learned(tmp_path: Path, monkeypatch:
     ]
 
 
+def test_a_model_is_listed_and_chosen_for_everybody(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, str, Any]] = []
+    row = {"id": "mails@2", "created_at": 0.0, "figures": {"perplexity_per_word": 41.234}, "stale": None}
+    answers: dict[str, Any] = {
+        "/v1/compose/models": {"serving": None, "trying": "mails@1", "stage": "canary", "data": [row]},
+        "/v1/variants": {"id": "cand_1"},
+        "/v1/variants/candidates/cand_1": {},
+        "/v1/compose/sent/held-out": {"dataset": "out", "version": 2, "examples": 7},
+        "/v1/compose": {"suggestions": [], "waits": None, "silent": "guard"},
+    }
+
+    def call(_: Server, method: str, path: str, body: object = None) -> object:
+        asked.append((method, path, body))
+        return answers[path]
+
+    monkeypatch.setattr(Server, "call", call)
+
+    def said(*words: str) -> str:
+        return CliRunner().invoke(main, ["compose", *words], env={"MAINSPRING_API_KEY": "ms-x"}).output
+
+    told = said("models")
+    for part in ("from the model of the server", "mails@1 is tried beside it (canary)", "mails@2", "41.23"):
+        assert part in told
+    assert "mainspring variants undo compose" in said("use", "mails@2")
+    assert asked[1:] == [
+        ("POST", "/v1/variants", {"kind": "model", "application": "compose", "value": {"model": "mails@2"}}),
+        ("POST", "/v1/variants/candidates/cand_1", {"action": "promote"}),
+    ]
+    assert "out@2 has 7 places" in said("held-out", "out")
+    assert "a guard refuses the text" in said("I would like")
+
+
 @pytest.mark.slow
 def test_eval_measures_a_file_and_names_a_bad_line(tmp_path: Path) -> None:
     file = tmp_path / "mails.jsonl"

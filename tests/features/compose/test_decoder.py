@@ -189,3 +189,23 @@ def test_the_packaged_model_goes_on_with_a_sentence() -> None:
     found = made.suggest(MailDraft("Hi,\n\nI am still waiting for ", subject="Card arrival", to="support"))
     assert found.suggestions
     assert found.suggestions[0].confidence >= 0.15
+
+
+def test_a_large_vocabulary_has_shorter_n_grams() -> None:
+    texts = [[5, 6, 7, 300], [5, 6, 7, 8]]
+    # The default of the recipe: five tokens of 13 bits are more than a number holds.
+    for size, order in ((4096, 5), (8192, 4), (32_768, 4)):
+        made = KneserNey.of(texts, size)
+        assert made.order == order
+        assert float(np.exp(made.likely([5, 6, 7])).sum()) == pytest.approx(1, abs=1e-3)
+
+
+def test_phrases_that_a_single_text_has_are_forgotten() -> None:
+    texts = [[10, 11, 12, 13], [20, 21, 22, 23, 24], [30, 20, 21, 22, 23, 25], [10, 11, 12, 13, 10, 11, 12, 13]]
+    every = KneserNey.of([*texts, [40, 41, 42, 43]], 300)
+    made = every.common([*texts, [40, 41, 42, 43]], 2)
+    assert made.likely([20, 21, 22])[23] == pytest.approx(every.likely([20, 21, 22])[23], abs=0.4)
+    # Only one text goes on so, however often: what is left are pairs.
+    assert every.likely([40, 41, 42])[43] > made.likely([40, 41, 42])[43]
+    assert made.likely([40, 41, 42])[43] == made.likely([99, 42])[43]
+    assert float(np.exp(made.likely([20, 21, 22])).sum()) == pytest.approx(1, abs=1e-3)

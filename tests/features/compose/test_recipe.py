@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mainspring.core.errors import InvalidRequest
+from mainspring.core.errors import InvalidRequest, NothingLearned
 from mainspring.features.compose.evaluating import nats, perplexity
 from mainspring.features.compose.learn.rows import IGNORE, batches, samples, tokenizer
 from mainspring.features.compose.model.layout import BODY, END, SUBJECT, TO
 from mainspring.features.compose.model.packed import load
+from mainspring.features.compose.settings import ComposeSettings
+from mainspring.features.compose.suggesting import MailDraft, Suggesting
 from mainspring.training.folder import Folder, RunRequest
 from mainspring.training.recipe import Interrupted, Made
 from mainspring.training.recipes import find
@@ -95,6 +97,7 @@ def test_it_learns_resumes_exactly_and_is_served_alike(tmp_path: Path) -> None:
     assert at_once.figures == after.figures
     for name in ("model.safetensors", "tokenizer.json"):
         assert (whole.output / name).read_bytes() == (stopped.output / name).read_bytes()
+    assert {each["step"] for each in whole.samples()} == {0, *(each["step"] for each in whole.metrics())}
     losses = [each["figures"]["validation_loss"] for each in whole.metrics()]
     assert losses[-1] < losses[0] / 2
     packed = load(str(whole.output))
@@ -123,6 +126,22 @@ def _equal_to_torch(made: Folder) -> None:
     assert np.allclose(NumpyDecoder(packed.sizes, full).read(ids).next, expected, atol=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("options", "param"),
+    [
+        ({"heads": 3}, "heads"),
+        ({"kv_heads": 3}, "kv_heads"),
+        ({"length": 40}, "length"),
+        ({"general_epochs": 0, "mail_epochs": 0}, "mail_epochs"),
+        ({"widht": 8}, "widht"),
+    ],
+)
+def test_options_that_would_end_the_run_are_refused_with_their_name(options: dict[str, Any], param: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        options_of(find("compose"), options)
+    assert caught.value.param == f"options.{param}"
+
+
 @pytest.mark.torch
 def test_a_run_without_mails_is_refused(tmp_path: Path) -> None:
     pytest.importorskip("torch")
@@ -130,3 +149,55 @@ def test_a_run_without_mails_is_refused(tmp_path: Path) -> None:
     (made.data / "train.jsonl").write_text(json.dumps(TEXTS[0]) + "\n", encoding="utf-8")
     with pytest.raises(InvalidRequest, match="no mails"):
         run(made)
+
+
+AUDITS = [
+    {"subject": "Audit", "to": "staff", "text": f"the brass kettle audit of the {where} depot was moved to {when}"}
+    for where in ("north", "south", "harbour", "valley", "upper", "lower")
+    for when in ("noon", "midnight", "the evening", "the morning")
+]
+
+
+def phrases(place: Path, start: Path | None = None, **options: Any) -> Folder:
+    made = Folder(place)
+    given = {} if start is None else {"start": str(start)}
+    made.create(RunRequest("compose-phrases", options, given=given))
+    sides = {"train": AUDITS[6:], "validation": AUDITS[:3], "test": AUDITS[3:6]}
+    for side, some in sides.items():
+        (made.data / f"{side}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in some), encoding="utf-8")
+    return made
+
+
+def test_phrases_of_mails_stand_beside_the_server_s_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAINSPRING_HOME", str(tmp_path))
+    made = phrases(tmp_path / "run")
+    told = Run(find("compose-phrases"), made, made.asked).do()
+    assert told.makes == "composer"
+    assert told.figures["perplexity_per_word"] < told.before["perplexity_per_word"] / 2
+    low, high = told.intervals["perplexity_per_word"]
+    assert low <= told.figures["perplexity_per_word"] <= high
+    packed, server = load(str(made.output)), load()
+    assert packed.version != server.version
+    assert packed.decoder.sizes == server.decoder.sizes
+    suggests = Suggesting(packed, ComposeSettings()).suggest(MailDraft("the brass kettle audit ")).suggestions
+    assert suggests[0].text.startswith("of the")
+    # Curves and samples that people see.
+    assert len({each["step"] for each in made.metrics()}) > 5
+    shown = {each["step"]: each["text"] for each in made.samples()}
+    assert shown[0] != shown[1]
+    # What starts from it has phrases of its own in place of these.
+    again = phrases(tmp_path / "again", made.path, most_share=0.3)
+    Run(find("compose-phrases"), again, again.asked).do()
+    assert load(str(again.output)).decoder.sizes == server.decoder.sizes
+
+
+def test_phrases_that_help_nobody_make_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAINSPRING_HOME", str(tmp_path))
+    made = phrases(tmp_path / "run")
+    other = {"text": "I would like to know when my new card will arrive, please.", "subject": "Card", "to": "support"}
+    (made.data / "validation.jsonl").write_text(json.dumps(other) + "\n", encoding="utf-8")
+    with pytest.raises(NothingLearned, match="no share"):
+        Run(find("compose-phrases"), made, made.asked).do()
+    (made.data / "train.jsonl").write_text("", encoding="utf-8")
+    with pytest.raises(InvalidRequest, match="no mails"):
+        Run(find("compose-phrases"), made, made.asked).do()

@@ -19,8 +19,9 @@ from mainspring.features.compose.model.layout import BODY, END, SPECIAL
 from mainspring.features.compose.model.packed import Packed
 from mainspring.features.compose.service import Compose
 from mainspring.features.compose.settings import ComposeSettings
-from mainspring.features.compose.suggesting import Suggesting
+from mainspring.features.compose.suggesting import MailDraft, Suggested, Suggesting
 from mainspring.stores import Stores
+from mainspring.stores.sql import ids
 
 LINES = (
     "I would like to know where my order is.",
@@ -93,6 +94,32 @@ def suggesting(lines: Sequence[str] = LINES, **settings: Any) -> Suggesting:
 
 def caller(tenant: str = "acme", key: str = "key_a", **more: Any) -> Context:
     return Context(Principal(tenant, key, frozenset({"compose"}), **more))
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A result under the id of its answer; empty: there is nothing to show."""
+
+    id: str
+    found: Suggested
+    model: str
+    personal: bool
+    cached: bool
+
+
+async def suggest(
+    made: Compose, context: Context, asked: MailDraft, *, user: str = "", session: str = "", **more: Any
+) -> Shown:
+    """What the routes do beside the request ring."""
+    found = await made.suggest(context.principal, asked, user=user, **more)
+    said, answer = found.found.suggestions, ""
+    if said:
+        answer, first = ids.new("ans_"), said[0]
+        made.note(
+            context.principal, answer, user=user, session=session, characters=len(first.text),
+            confidence=first.confidence,
+        )  # fmt: skip
+    return Shown(answer, found.found, found.model, found.personal, found.cached)
 
 
 def compose(opened: Stores, **settings: Any) -> Compose:

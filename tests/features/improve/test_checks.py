@@ -71,7 +71,8 @@ async def test_what_cannot_be_is_refused_with_its_field(world: World) -> None:
         ({"rungs": rung(recipe="tokenizer", options={})}, "rungs.0.kind", "No application uses"),
         ({"rungs": rung(recipe="examples", options={})}, "rungs.0.kind", "Write examples"),
         ({"rungs": rung(recipe="translate", options={}, kind="model")}, "rungs.0.recipe", "Write data: {edits: true}"),
-        ({"data": {"edits": True}}, "rungs.0.recipe", "edits of translations"),
+        ({"data": {"edits": True}}, "data.edits", "as translate and compose do"),
+        ({"rungs": rung(data={"edits": True})}, "rungs.0.data.edits", "small keeps no edits"),
         ({"data": {"edits": True, "dataset": "held-out"}}, "data", "only one of them"),
         ({"rungs": rung(**SFT)}, "rungs.0.base", "kind chat"),
         ({"rungs": rung(base="smollm2-135m-instruct")}, "rungs.0.base", "starts from nothing"),
@@ -93,8 +94,12 @@ async def test_what_cannot_be_is_refused_with_its_field(world: World) -> None:
             f"{OPTIONS}.start",
             "",
         ),
-        (EDITS, "data.edits", "translate alone"),
-        ({"rungs": [*rung(), {**EDITS["rungs"][0], "data": {"edits": True}}]}, "rungs.1.data.edits", "small has none"),
+        (EDITS, "data.edits", "small keeps no edits"),
+        (
+            {"rungs": [*rung(), {**EDITS["rungs"][0], "data": {"edits": True}}]},
+            "rungs.1.data.edits",
+            "small keeps no edits",
+        ),
         ({"data": raft}, "rungs.0.recipe", "Export the kind sft or preference"),
         ({"rungs": rung(data=raft)}, "rungs.0.data", "reads sft or preference"),
         ({"data": {"export": {"kind": "sfd"}}}, "data.export.kind", ""),
@@ -113,6 +118,18 @@ async def test_what_cannot_be_is_refused_with_its_field(world: World) -> None:
         status, found = await put(world, **changes)
         assert (status, found["error"]["param"]) == (400, field), (changes, found)
         assert told in found["error"]["message"], (changes, found)
+    mails = {"data": {"edits": True}, "rungs": rung(recipe="compose", options={}, kind="model")}
+    pairs = {"data": {"edits": True}, "rungs": rung(recipe="translate", options={}, kind="model")}
+    for application, changes, told in (
+        ("compose", pairs, "reads pairs, and cannot learn from edits, whose rows are text"),
+        ("translate", mails, "reads text, and cannot learn from edits, whose rows are pairs"),
+        ("compose", {"data": {"edits": True}}, "edits, whose rows are text"),
+    ):
+        status, found = await put(world, application, **changes)
+        assert (status, found["error"]["param"]) == (400, "rungs.0.recipe"), found
+        assert told in found["error"]["message"], found
+    for application, changes in (("translate", pairs), ("compose", mails)):
+        assert (await put(world, application, **changes))[0] == 200, await put(world, application, **changes)
 
 
 async def test_what_can_be_is_set(world: World) -> None:

@@ -7,6 +7,9 @@ import "../../styles/compose.css";
 
 interface Suggestions {
   id: string | null;
+  // What was recorded, also where nothing is suggested; null: no model was asked.
+  answer: string | null;
+  model: string | null;
   suggestions: { text: string; confidence: number }[];
 }
 
@@ -16,6 +19,7 @@ interface Ghost {
   rest: string;
   at: number;
   confidence: number;
+  model: string | null;
 }
 
 export type Outcome = "accepted" | "dismissed" | "typed";
@@ -25,11 +29,16 @@ interface Props {
   to: string;
   // A name of this mail, for figures of usage.
   session: string;
+  // A version that suggests in place of what serves the tenant; empty: none.
+  model?: string;
+  // Whether models may learn from the mail.
+  consent?: boolean;
   onText?: (text: string) => void;
+  onAnswer?: (answer: string) => void;
   onOutcome?: (outcome: Outcome, saved: number) => void;
 }
 
-export function ComposeBox({ subject, to, session, onText, onOutcome }: Props): ReactNode {
+export function ComposeBox({ subject, to, session, model = "", consent = false, onText, onAnswer, onOutcome }: Props): ReactNode {
   const [text, setText] = useState("");
   const [ghost, setGhost] = useState<Ghost>();
   const [problem, setProblem] = useState("");
@@ -54,11 +63,12 @@ export function ComposeBox({ subject, to, session, onText, onOutcome }: Props): 
     const stopping = new AbortController();
     const asking = setTimeout(() => {
       // The server counts characters, and this browser counts halves of some.
-      const body = { body: text, cursor: [...before].length, subject, to, session_id: session };
-      post<Suggestions>("/v1/compose", body, stopping.signal).then(
-        ({ id, suggestions: [first] }) => {
+      const body = { body: text, cursor: [...before].length, subject, to, session_id: session, ...(model ? { model } : {}) };
+      post<Suggestions>("/v1/compose", body, stopping.signal, consent ? { "x-training-consent": "true" } : {}).then(
+        ({ id, answer, model: by, suggestions: [first] }) => {
           setProblem("");
-          if (id && first && !stopping.signal.aborted) setGhost({ id, rest: first.text, at, confidence: first.confidence });
+          if (answer) onAnswer?.(answer);
+          if (id && first && !stopping.signal.aborted) setGhost({ id, rest: first.text, at, confidence: first.confidence, model: by });
         },
         (error: unknown) => {
           if (!stopping.signal.aborted) setProblem(error instanceof ApiError ? error.message : "No suggestion came.");
@@ -69,7 +79,7 @@ export function ComposeBox({ subject, to, session, onText, onOutcome }: Props): 
       clearTimeout(asking);
       stopping.abort();
     };
-  }, [text, subject, to, session, ghost]);
+  }, [text, subject, to, session, model, consent, onAnswer, ghost]);
 
   const changed = (next: string, at: number): void => {
     caret.current = at;
@@ -153,7 +163,7 @@ export function ComposeBox({ subject, to, session, onText, onOutcome }: Props): 
       {/* Where there is no Tab key. The box keeps the cursor. */}
       <p className="row"><Button disabled={!ghost} onMouseDown={(event) => event.preventDefault()} onClick={() => ghost && accept(ghost)}>Accept</Button></p>
       <p id={told} className="muted small compose-told" role="status">
-        {problem || (ghost ? `“${ghost.rest}”, ${Math.round(100 * ghost.confidence)} %: Tab accepts it, Escape dismisses it.` : "Suggestions come when you pause.")}
+        {problem || (ghost ? `“${ghost.rest}”, ${Math.round(100 * ghost.confidence)} %${ghost.model?.includes("@") ? `, by ${ghost.model}` : ""}: Tab accepts it, Escape dismisses it.` : "Suggestions come when you pause.")}
       </p>
     </div>
   );

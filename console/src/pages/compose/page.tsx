@@ -6,7 +6,9 @@ import { useMe } from "../../session";
 import { Button } from "../../ui/controls";
 import { Loaded } from "../../ui/states";
 import { ComposeBox } from "./box";
+import { Models } from "./models";
 import { Personal } from "./personal";
+import { Sent } from "./sent";
 
 interface Share {
   value: number;
@@ -31,6 +33,9 @@ export default function ComposePage(): ReactNode {
   const [saved, setSaved] = useState(0);
   const [text, setText] = useState("");
   const [turn, setTurn] = useState(0);
+  const [model, setModel] = useState("");
+  const [consent, setConsent] = useState(false);
+  const [answer, setAnswer] = useState("");
   const session = useMemo(() => `console ${mail} ${crypto.randomUUID()}`, [mail]);
   return (
     <div className="page">
@@ -39,24 +44,29 @@ export default function ComposePage(): ReactNode {
           <h1>Compose</h1>
           <p className="muted">Suggestions appear after three words and a short pause, never within a word.</p>
         </div>
-        <Button icon="plus" onClick={() => { setMail((each) => each + 1); setText(""); }}>New mail</Button>
+        <Button icon="plus" onClick={() => { setMail((each) => each + 1); setText(""); setAnswer(""); }}>New mail</Button>
       </header>
       <section className="stack" aria-label="Mail" key={mail}>
         <div className="compose-heads">
           <label>To<input value={to} onChange={(event) => setTo(event.target.value)} placeholder="support" /></label>
           <label>Subject<input value={subject} onChange={(event) => setSubject(event.target.value)} placeholder="Card arrival" /></label>
         </div>
+        <Models model={model} onModel={setModel} />
         <ComposeBox
           subject={subject}
           to={to}
           session={session}
+          model={model}
+          consent={consent}
           onText={setText}
+          onAnswer={setAnswer}
           onOutcome={(_, characters) => {
             setSaved((each) => each + characters);
             setTurn((each) => each + 1);
           }}
         />
         <p className="muted small">{saved === 1 ? "1 character" : `${saved} characters`} not typed by hand so far.</p>
+        <Sent key={session} mail={{ text, subject, to, session_id: session }} answer={answer} consent={consent} onConsent={(yes) => { setConsent(yes); setAnswer(""); }} />
       </section>
       <Personal text={text} />
       {me.scopes.includes("admin") && <FiguresOfTenant turn={turn} />}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -43,7 +44,9 @@ def suggest(
     to: Annotated[str, typer.Option(help="Its recipient, as in support")] = "",
     suggestions: Annotated[int, typer.Option(min=1, max=5, help="Maximum number of suggestions")] = 3,
     confidence: Annotated[float | None, typer.Option(min=0.01, max=1, help="Minimum confidence")] = None,
-    model: Annotated[str, typer.Option(help="A version of the recipe compose; default: the server's model")] = "",
+    model: Annotated[
+        str, typer.Option(help="A version, as `compose models` lists; default: what serves the tenant")
+    ] = "",
     explain: Annotated[bool, typer.Option(help="Show what was filtered, and why")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -60,7 +63,72 @@ def suggest(
     if rows:
         show.table(("SUGGESTION", "CONFIDENCE", "FILTERED"), rows)
     else:
-        print(f"No suggestion: {found['waits'] or found['silent'] or 'nothing is likely enough'}.")
+        print(f"No suggestion: {_why(found)}.")
+
+
+def _why(found: dict[str, Any]) -> str:
+    reason = found["waits"] or found["silent"] or ""
+    told = {
+        "few_words": "the mail is too short (compose.least_words)",
+        "within_text": "text follows in the same line",
+        "personal": "the text ends in what may become personal data or a secret",
+        "language": "the sentence is not one for the office",
+        "topic": "the sentence is about a sensitive topic",
+        "guard": "a guard refuses the text",
+        "": "nothing is likely enough; --confidence 0.05 asks for less likely ones, --explain says what was filtered",
+    }
+    return told.get(reason, str(reason))
+
+
+@app.command()
+def models(context: typer.Context, as_json: AsJson = False) -> None:
+    """List the models that were trained, and which one serves."""
+    found = Server.of(context).call("GET", "/v1/compose/models")
+    if as_json:
+        show.as_json(found)
+        return
+    print(f"Suggestions come from {found['serving'] or 'the model of the server'}.")
+    if found["trying"]:
+        print(f"{found['trying']} is tried beside it ({found['stage']}).")
+    rows = [(each["id"], _time(each["created_at"]), _perplexity(each), each["stale"] or "") for each in found["data"]]
+    if rows:
+        print()
+        show.table(("MODEL", "TRAINED", "PERPLEXITY A WORD", "NOTE"), rows)
+
+
+def _time(at: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(at))
+
+
+def _perplexity(model: dict[str, Any]) -> str:
+    value = model["figures"].get("perplexity_per_word")
+    return "-" if value is None else f"{value:.4g}"
+
+
+@app.command()
+def use(
+    context: typer.Context,
+    model: Annotated[str, typer.Argument(help="A version that was trained, as NAME@1")],
+    as_json: AsJson = False,
+) -> None:
+    """Have a trained model serve everybody in the tenant. `mainspring variants undo compose` takes it back."""
+    server = Server.of(context)
+    candidate = {"kind": "model", "application": "compose", "value": {"model": model}}
+    made = server.call("POST", "/v1/variants", candidate)
+    found = server.call("POST", f"/v1/variants/candidates/{made['id']}", {"action": "promote"})
+    show.done(f"{model} suggests for everybody. Back: mainspring variants undo compose", found, as_json)
+
+
+@app.command()
+def held_out(
+    context: typer.Context,
+    dataset: Annotated[str, typer.Argument(help="The data set that gets them")],
+    as_json: AsJson = False,
+) -> None:
+    """Add places in the sent mails that no model learns from to a data set, to compare models on."""
+    found = Server.of(context).call("POST", "/v1/compose/sent/held-out", {"dataset": dataset})
+    told = f"{found['dataset']}@{found['version']} has {found['examples']} places in mails that are held out."
+    show.done(told, found, as_json)
 
 
 @app.command()

@@ -8,9 +8,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from mainspring.features.compose.store.shown_suggestions import mail_name
-from mainspring.features.compose.tables import compose_people, compose_shown, compose_texts
+from mainspring.features.compose.tables import compose_people, compose_sent, compose_shown, compose_texts
 from mainspring.stores.documents.blobs import Blobs
-from mainspring.stores.erase.data_subjects import Subject, SubjectData, owners
+from mainspring.stores.erase.data_subjects import Subject, SubjectData, owners, parts
 from mainspring.stores.sql.database import Database
 
 
@@ -79,4 +79,69 @@ def _whose(connection: sa.Connection, table: sa.Table, subject: Subject) -> sa.C
     return None
 
 
-HOLDINGS = (PersonalPhrases,)
+class ComposedMails:
+    """Mails that models learn from, in all tenants: of a person's suggestions, and by the owner of a key."""
+
+    name = "compose mails"
+
+    def __init__(self, database: Database, _: Blobs) -> None:
+        self._database = database
+
+    async def find(
+        self, subject: Subject, held: SubjectData, upto: float, groups: frozenset[str] | None = None
+    ) -> Sequence[Mapping[str, Any]]:
+        """The mails with their texts. They are their owner's: groups do not part them."""
+        del groups
+
+        def work(connection: sa.Connection) -> list[Mapping[str, Any]]:
+            return [
+                {"type": "compose_sent", "id": row.id, "answer": row.answer, "text": row.text, "subject": row.subject,
+                 "to": row.recipient, "at": row.at}
+                for row in _mails(connection, subject, held, upto)
+            ]  # fmt: skip
+
+        return await self._database.read(work)
+
+    async def erase(self, subject: Subject, held: SubjectData, upto: float) -> int:
+        """Delete them; how many."""
+
+        def work(connection: sa.Connection) -> int:
+            found = _mails(connection, subject, held, upto)
+            for part in parts([row.id for row in found]):
+                gone = sa.and_(compose_sent.c.tenant == subject.tenant, compose_sent.c.id.in_(part))
+                connection.execute(sa.delete(compose_sent).where(gone))
+            return len(found)
+
+        return await self._database.write(work, durable=True, frees=True)
+
+    async def unlearn(self, tenant: str, answers: Sequence[str]) -> int:
+        """Nothing may be learnt from the mails of these suggestions any more; how many."""
+
+        def work(connection: sa.Connection) -> int:
+            changed = 0
+            for part in parts(list(answers)):
+                of = sa.and_(compose_sent.c.tenant == tenant, compose_sent.c.answer.in_(part), compose_sent.c.consent)
+                changed += connection.execute(sa.update(compose_sent).where(of).values(consent=False)).rowcount
+            return changed
+
+        return await self._database.write(work, durable=True)
+
+
+def _mails(connection: sa.Connection, subject: Subject, held: SubjectData, upto: float) -> list[sa.Row[Any]]:
+    of = compose_sent.c
+    query = sa.select(compose_sent).where(of.tenant == subject.tenant, of.at <= upto)
+    if subject.kind == "tenant":
+        return list(connection.execute(query).all())
+    # Answers go sooner than mails do: mails say themselves whose they are.
+    wanted = [of.answer.in_(part) for part in parts(sorted(held.answers))]
+    if subject.kind == "key":
+        wanted.append(of.owner.in_(owners(connection, subject)))
+    if subject.kind == "user" and subject.id:
+        wanted.append(of.person == subject.id)
+    if subject.kind == "session":
+        wanted.append(of.mail == mail_name(subject.tenant, subject.id))
+    found = [row for each in wanted for row in connection.execute(query.where(each))]
+    return list({row.id: row for row in found}.values())
+
+
+HOLDINGS = (PersonalPhrases, ComposedMails)

@@ -11,22 +11,28 @@ from fastapi import Request as HttpRequest
 from pydantic import Field
 from starlette.responses import Response as HttpResponse
 
-from mainspring.core.errors import InvalidRequest
-from mainspring.core.types import Context
-from mainspring.features.compose.service import Compose, Result
+from mainspring.core.errors import GuardRefused, InvalidRequest, NoConsent, Unsupported
+from mainspring.core.path import Answer
+from mainspring.core.types import ChatRequest, Context, Message, Principal, Responder, Sampling
+from mainspring.evaluation.examples import DataSets
+from mainspring.features.compose.application import REPORT, reported, tokens
+from mainspring.features.compose.service import NAME, Compose
+from mainspring.features.compose.store.sent_mails import SentMail
 from mainspring.features.compose.suggesting import MailDraft
 from mainspring.http.access import Access
 from mainspring.http.bodies import Body
 from mainspring.http.request_body import JsonRoute
-from mainspring.http.respond import json_response, while_connected
+from mainspring.http.respond import collected, head_headers, json_response
 from mainspring.serving.admit.rate_limits import Charge
+from mainspring.stores.keys.quotas import Quotas
+from mainspring.training.ports import Door, Version
 
 PATH = "/v1/compose"
-SuggestionId = Annotated[str, PathParam(pattern=r"^cmp_[0-9a-z]{26}$")]
+# Suggestions of earlier versions have ids of their own.
+SuggestionId = Annotated[str, PathParam(pattern=r"^(ans|cmp)_[0-9a-z]{26}$")]
 User = Annotated[str, Field(max_length=256, description="user of the application; default: the key's owner")]
 AskedUser = Annotated[str, Query(max_length=256, description="User of the application; default: the key's owner")]
-_HIDDEN = ("language", "topic", "person", "personal")
-_CHARACTERS_PER_TOKEN = 4
+_TOKENS_A_WORD = 2
 _DAY_S = 86_400.0
 
 
@@ -51,7 +57,7 @@ class ComposeBody(Body):
     user: User = ""
     personal: Annotated[bool, Field(description="use the person's own phrases, if the person has agreed")] = True
     model: Annotated[
-        str, Field(max_length=256, description="version of the recipe compose; default: the server's model")
+        str, Field(max_length=256, description="version that you have trained; default: what serves your tenant")
     ] = ""
     explain: Annotated[bool, Field(description="include what was filtered and why")] = False
 
@@ -73,6 +79,17 @@ class ComposeBody(Body):
             self.suggestions,
             least if self.confidence is None else self.confidence,
         )
+
+    def request(self, most_words: int, *, store: bool) -> ChatRequest:
+        """As the application is asked. A mail whose text is stored is kept once for each pause in it."""
+        draft = self.asked(0.0)
+        options = {
+            "after": draft.after, "subject": self.subject, "to": self.to, "suggestions": self.suggestions,
+            "confidence": self.confidence, "personal": self.personal, "model": self.model, "explain": self.explain,
+        }  # fmt: skip
+        sampling = Sampling(max_tokens=_TOKENS_A_WORD * most_words * self.suggestions)
+        said = (Message("user", draft.before),)
+        return ChatRequest(NAME, said, sampling, user=self.user or None, store=store, options=options)
 
 
 class ComposeOutcomeBody(Body):
@@ -101,8 +118,24 @@ class ComposeTextBody(Body):
     user: User = ""
 
 
-def router(service: Compose, access: Access, charge: Charge) -> APIRouter:
-    """Suggestions and what comes of them; each request counts to the key's limits."""
+class ComposeSentBody(Body):
+    """``POST /v1/compose/{suggestion_id}/sent``: the mail that the suggestion was for, as it was sent."""
+
+    text: Annotated[str, Field(min_length=1, max_length=20_000)]
+    subject: Annotated[str, Field(max_length=1_000)] = ""
+    to: Annotated[str, Field(max_length=1_000, description="recipient, such as support")] = ""
+    session_id: Annotated[str, Field(max_length=256, description="identifier of this mail, as when it was typed")] = ""
+    consent: Annotated[bool, Field(description="models of your tenant may learn from this mail")] = False
+
+
+class ComposeHeldOutBody(Body):
+    """``POST /v1/compose/sent/held-out``."""
+
+    dataset: Annotated[str, Field(min_length=1, max_length=128, description="data set to add the examples to")]
+
+
+def router(service: Compose, responder: Responder, access: Access, charge: Charge) -> APIRouter:
+    """Suggestions, over the request ring, and what comes of them."""
     routes = APIRouter(route_class=JsonRoute, tags=["compose"])
     composers = Annotated[Context, Depends(access("compose"))]
     admins = Annotated[Context, Depends(access("admin"))]
@@ -110,13 +143,32 @@ def router(service: Compose, access: Access, charge: Charge) -> APIRouter:
     @routes.post(PATH)
     async def compose(http: HttpRequest, body: ComposeBody, context: composers) -> HttpResponse:
         """Suggest how the mail continues at the cursor."""
+        service.check_enabled()
         asked = body.asked(service.settings.least_confidence)
-        work = service.suggest(
-            context, asked, user=body.user, session=body.session_id, personal=body.personal, named=body.model
-        )
-        async with charge(context, _tokens(asked)):
-            result = await while_connected(http, work)
-        return json_response(_result_body(result, explain=body.explain), charge.headers(context.principal))
+        if (waits := service.waits(asked)) is not None:
+            # No model is asked, and nothing is recorded.
+            if body.model:
+                await service.trained.folder(context.principal, body.model)
+            async with charge(context, tokens(asked)):
+                return json_response(
+                    {**_nothing(explain=body.explain), "waits": waits}, charge.headers(context.principal)
+                )
+        # What may be learned from is kept, so that it can be shown and erased; nothing else is.
+        request = body.request(service.settings.most_words, store=context.consent)
+        try:
+            answer = await collected(http, responder, request, context)
+        except GuardRefused:
+            # Nobody is told anything while they type.
+            told = {**_nothing(explain=body.explain), "silent": "guard"}
+            return json_response(told, charge.headers(context.principal))
+        told = _result_body(answer, explain=body.explain)
+        if told["suggestions"]:
+            first = told["suggestions"][0]
+            service.note(
+                context.principal, answer.head.answer_id, user=body.user, session=body.session_id,
+                characters=len(first["text"]), confidence=first["confidence"],
+            )  # fmt: skip
+        return json_response(told, _headers(answer))
 
     @routes.post(PATH + "/{suggestion_id}/outcome")
     async def tell_compose_outcome(
@@ -134,6 +186,70 @@ def router(service: Compose, access: Access, charge: Charge) -> APIRouter:
         """Acceptance rate of suggestions, share of mails with one, and saved characters."""
         found = await service.shown.figures(context.principal.tenant, time.time() - days * _DAY_S)
         return json_response({"object": "compose.figures", "days": days, **found})
+
+    return routes
+
+
+def models_router(service: Compose, access: Access, door: Door | None) -> APIRouter:
+    """Which models there are, and which one serves. ``door`` knows what serves a tenant; None: what the settings
+    say."""
+    routes = APIRouter(route_class=JsonRoute, tags=["compose"])
+    composers = Annotated[Context, Depends(access("compose"))]
+
+    @routes.get(PATH + "/models")
+    async def compose_models(context: composers) -> HttpResponse:
+        """The models that your tenant has trained, newest first, and which one serves it."""
+        found = await service.trained.of(context.principal)
+        serving, tried, stage = await _placed(service, door, context.principal)
+        labels = {each.label for each in found}
+        data = [_model_body(each, serving) for each in found]
+        for label in (serving, tried):
+            # What the loop made is not among those, and may serve.
+            if label and label not in labels and service.trained.versions is not None:
+                version = await service.trained.versions.version(context.principal.tenant, label)
+                data.append(_model_body(version, serving))
+        told = {"object": "list", "data": data, "serving": serving or None, "trying": tried or None, "stage": stage}
+        return json_response(told)
+
+    return routes
+
+
+def sent_router(service: Compose, sets: DataSets | None, quotas: Quotas, access: Access) -> APIRouter:
+    """Mails as they were sent: models learn from most of them, and are compared on the others."""
+    routes = APIRouter(route_class=JsonRoute, tags=["compose"])
+    composers = Annotated[Context, Depends(access("compose"))]
+    admins = Annotated[Context, Depends(access("admin"))]
+
+    @routes.post(PATH + "/{suggestion_id}/sent", status_code=201)
+    async def tell_compose_sent(suggestion_id: SuggestionId, body: ComposeSentBody, context: composers) -> HttpResponse:
+        """Report the mail as it was sent, with consent to learn from it. It counts as feedback on the suggestion. A
+        mail that is reported again replaces the former one."""
+        principal = context.principal
+        if not body.consent:
+            raise NoConsent(
+                "a mail is kept only with consent to learn from it", remedy='Send "consent": true', param="consent"
+            )
+        await quotas.check(principal.tenant, "feedback_per_answer", suggestion_id)
+        mail = SentMail(suggestion_id, body.text, body.subject, body.to, body.session_id)
+        made, feedback = await service.sent_mail(principal, mail)
+        return json_response({"id": made, "object": "compose.sent", "feedback": feedback}, status=201)
+
+    @routes.post(PATH + "/sent/held-out", status_code=201)
+    async def hold_compose_sent_out(body: ComposeHeldOutBody, context: admins) -> HttpResponse:
+        """Add places in the mails that are held out, a fifth of all, to a data set: models that learn from the other
+        mails can be compared on them."""
+        if sets is None:
+            raise Unsupported("nothing here keeps data sets", remedy="Install a feature that does")
+        found = [each for each in await service.learnable_edits(context.principal, NAME) if each.split == "test"]
+        if not found:
+            raise InvalidRequest(
+                "no mail is held out yet: a fifth of the mails that people sent with consent will be",
+                remedy="Come again when there are more mails",
+                param="dataset",
+            )
+        number = await sets.add_examples(context.principal, body.dataset, found, note="sent mails that are held out")
+        told = {"object": "compose.held_out", "dataset": body.dataset, "version": number, "examples": len(found)}
+        return json_response(told, status=201)
 
     return routes
 
@@ -170,36 +286,67 @@ def personal_router(service: Compose, access: Access) -> APIRouter:
     return routes
 
 
-def _tokens(asked: MailDraft) -> int:
-    return (len(asked.before) + len(asked.subject) + len(asked.to)) // _CHARACTERS_PER_TOKEN + 1
+async def _placed(service: Compose, door: Door | None, principal: Principal) -> tuple[str, str, str]:
+    """The versions that serve the tenant and that are tried on it, with the stage, as far as the caller sees them;
+    empty: the server's model."""
+    if door is None:
+        return "", "", ""
+    place = await door.placement(principal.tenant, NAME)
+    labels = []
+    for each in (next((one for one in place.currents if one.kind == "model"), None), place.candidate):
+        label = "" if each is None else str(each.value.get("model", ""))
+        labels.append(label if label and await service.trained.named(principal, label) is not None else "")
+    return labels[0], labels[1], place.stage if labels[1] else ""
 
 
-def _result_body(result: Result, *, explain: bool) -> dict[str, Any]:
-    found = result.found
-    told: dict[str, Any] = {
-        "id": result.id or None,
-        "object": "compose.suggestions",
-        "model": result.model,
-        "suggestions": [
-            {"text": each.text, "confidence": round(each.confidence, 4), "neutral": each.neutral}
-            for each in found.suggestions
-        ],
-        "waits": found.waits,
-        "silent": found.silent,
-        "personal": result.personal,
-        "cached": result.cached,
+def _model_body(version: Version, serving: str) -> dict[str, Any]:
+    return {
+        "id": version.label,
+        "object": "compose.model",
+        "created_at": version.created_at,
+        "recipe": version.recipe,
+        "figures": dict(version.made.figures),
+        "stale": version.stale or None,
+        "serving": version.label == serving,
     }
-    if explain:
-        told["filtered"] = [
-            {
-                # Nobody needs to read what must not be suggested.
-                "text": None if each.reason in _HIDDEN else each.text,
-                "reason": each.reason,
-                "confidence": round(each.confidence, 4),
-            }
-            for each in found.dropped
-        ]
-    return told
+
+
+def _headers(answer: Answer) -> dict[str, str]:
+    return {name: value for name, value in head_headers(answer.head).items() if name != REPORT}
+
+
+def _nothing(*, explain: bool) -> dict[str, Any]:
+    """The body where no model was asked."""
+    told = {
+        "id": None, "answer": None, "object": "compose.suggestions", "model": None, "suggestions": [], "waits": None,
+        "silent": None, "personal": False, "cached": False,
+    }  # fmt: skip
+    return {**told, "filtered": []} if explain else told
+
+
+def _result_body(answer: Answer, *, explain: bool) -> dict[str, Any]:
+    found = reported(answer.head.headers.get(REPORT, ""))
+    # In the words that the guards let pass.
+    said = zip(answer.choices, found["confidence"], found["neutral"], strict=False)
+    kept = [
+        {"text": choice.text, "confidence": confidence, "neutral": neutral}
+        for choice, confidence, neutral in said
+        if choice.text
+    ]
+    # An output guard may have ended it.
+    refused = any(choice.finish == "content_filter" for choice in answer.choices)
+    told = {
+        "id": answer.head.answer_id if kept else None,
+        "answer": answer.head.answer_id,
+        "object": "compose.suggestions",
+        "model": answer.head.model,
+        "suggestions": kept,
+        "waits": None,
+        "silent": "guard" if refused else found["silent"],
+        "personal": found["personal"],
+        "cached": found["cached"],
+    }
+    return {**told, "filtered": found.get("filtered", [])} if explain else told
 
 
 def _personal_body(user: str, agreed: str, texts: int) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import hashlib
 import logging
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,21 +16,27 @@ from typing import Any
 import orjson
 from cachetools import LRUCache, TTLCache
 
-import mainspring.stores.sql.ids as ids
-from mainspring.core.errors import Overloaded, Unsupported
+from mainspring.core.errors import NoConsent, NotFound, Overloaded, Unsupported
+from mainspring.core.facts.answers import AnswerFacts
+from mainspring.core.facts.opinions import FeedbackFacts
 from mainspring.core.fair.threads import FairThreads
-from mainspring.core.types import Context, Principal
+from mainspring.core.types import EventRecord, Principal
+from mainspring.evaluation.examples import Example
 from mainspring.feature import Rooms
+from mainspring.features.compose.learnable import learnable
 from mainspring.features.compose.model.ngrams import OwnPhrases
 from mainspring.features.compose.model.packed import load
+from mainspring.features.compose.rules.trigger import Reason, Triggering, waits
 from mainspring.features.compose.settings import ComposeSettings
 from mainspring.features.compose.store.persons import Agreed, Writer, Writers
+from mainspring.features.compose.store.sent_mails import SentMail, SentMails
 from mainspring.features.compose.store.shown_suggestions import Outcome, ShownSuggestion, ShownSuggestions, mail_name
 from mainspring.features.compose.suggesting import MailDraft, Suggested, Suggesting
 from mainspring.features.compose.trained import TrainedModels
+from mainspring.stores.sql import ids
 
+NAME = "compose"
 _log = logging.getLogger(__name__)
-PREFIX = "cmp_"
 _OWN, _OWN_S = 1000, 5.0
 _OPENED = 4
 """Trained models that are kept open: some 10 MB each."""
@@ -39,10 +45,9 @@ _TIDY_S = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Suggestions under an id (empty: there are none). ``personal``: own phrases were used; ``cached``: the same text
-    was asked about before."""
+    """Suggestions of ``model``: the label of a version, or a digest of the server's model. ``personal``: own phrases
+    were used; ``cached``: the same text was asked about before."""
 
-    id: str
     found: Suggested
     model: str
     personal: bool = False
@@ -62,7 +67,10 @@ class Compose:
 
     def __init__(self, rooms: Rooms) -> None:
         self.settings = rooms.settings.section(ComposeSettings)
+        self._events = rooms.stores.events
+        self._triggering = Triggering(self.settings.least_words, self.settings.pause_ms)
         self.shown = ShownSuggestions(rooms.stores.database, self.settings)
+        self.sent = SentMails(rooms.stores.database, self.settings.sent_mails, self.settings.sent_days)
         self.writers = Writers(rooms.stores.database, self.settings)
         # One thread: the search is short, and several at once would only wait for each other's memory.
         self._thread = FairThreads(1, "compose")
@@ -77,26 +85,30 @@ class Compose:
         """Loads the model. Raises ``ModelError``."""
         return Suggesting(load(self.settings.folder), self.settings)
 
+    def waits(self, asked: MailDraft) -> Reason | None:
+        """Why nothing is looked for; None: it is. It needs no model."""
+        return waits(asked.before, asked.after, asked.pause_ms, self._triggering)
+
     async def suggest(
         self,
-        context: Context,
+        principal: Principal,
         asked: MailDraft,
         *,
         user: str = "",
-        session: str = "",
         personal: bool = True,
         named: str = "",
+        preferred: str = "",
     ) -> Result:
-        """``named`` is a version that the tenant has trained; empty: the model of the settings. Raises ``Unsupported``
-        if it is off, ``NotFound``, ``Overloaded``, ``ModelError``."""
-        self._check_enabled()
-        principal = context.principal
+        """``named`` is a version that the tenant has trained; empty: ``preferred`` if it is there, and otherwise the
+        model of the settings. Raises ``Unsupported`` if it is off, ``NotFound``, ``Overloaded``, ``ModelError``."""
+        self.check_enabled()
         who = Writer.of(principal, user)
-        suggesting = await self._by(principal, named)
+        label, suggesting = await self._by(principal, named, preferred)
         model = suggesting.packed.version
+        told = label or model
         reason = suggesting.waits(asked)
         if reason is not None:
-            return Result("", Suggested(waits=reason), model)
+            return Result(Suggested(waits=reason), told)
         own = await self._phrases(who, suggesting) if personal else _Own(None, "")
         # The model gets the same question after any sufficient wait: its length does not change the text.
         name = _name(who.tenant, model, own.version and f"{who.owner}\0{who.person}\0{own.version}", asked)
@@ -105,21 +117,58 @@ class Compose:
         if found is None:
             found = await self._work(lambda: suggesting.suggest(asked, own.phrases))
             self._results[name] = found
-        if not found.suggestions:
-            return Result("", found, model, bool(own.version), cached)
-        first = found.suggestions[0]
-        told = ShownSuggestion(
-            who.tenant, ids.new(PREFIX), who.owner, who.person, mail_name(who.tenant, session), time.time(),
-            len(first.text), round(first.confidence, 4),
+        return Result(found, told, bool(own.version), cached)
+
+    def note(
+        self, principal: Principal, answer: str, *, user: str, session: str, characters: int, confidence: float
+    ) -> None:
+        """An ``answer`` was shown, whose first suggestion has so many characters and this confidence."""
+        who = Writer.of(principal, user)
+        self.shown.note(
+            ShownSuggestion(
+                who.tenant, answer, who.owner, who.person, mail_name(who.tenant, session), time.time(), characters,
+                confidence,
+            )
         )  # fmt: skip
-        self.shown.note(told)
-        return Result(told.id, found, model, bool(own.version), cached)
 
     async def tell(
         self, principal: Principal, name: str, outcome: Outcome, characters: int | None
     ) -> Mapping[str, Any]:
         """Raises ``NotFound``, ``Conflict``."""
-        return await self.shown.tell(principal, name, outcome, characters)
+        try:
+            answer: EventRecord | None = await self._events.answer_for(principal, name)
+        except NotFound:
+            # Retention may delete answers sooner than what came of them is told.
+            answer = None
+        return await self.shown.tell(principal, name, outcome, characters, answer)
+
+    async def sent_mail(self, principal: Principal, mail: SentMail) -> tuple[str, str]:
+        """Keep a mail to learn from; its id, and that of the event of feedback. Raises ``NotFound`` for a suggestion
+        that is not the caller's, ``NoConsent`` for one that was asked for without the consent to learn from it."""
+        self.check_enabled()
+        answer = await self._events.answer_for(principal, mail.answer)
+        if AnswerFacts.of(answer.facts).requested != NAME:
+            raise NotFound(f"there is no suggestion {mail.answer:.100} of yours", param="suggestion_id")
+        if not answer.consent:
+            raise NoConsent(
+                "the suggestion was asked for without consent to learn from the mail",
+                remedy="Send the header x-training-consent: true with the requests of this mail",
+                param="consent",
+            )
+        facts = FeedbackFacts(key_id=principal.key_id, rating=None, comment=None, edited=True, person=principal.person)
+        record = EventRecord(
+            id=ids.new("evt_"), at=time.time(), tenant=principal.tenant, trace_id=answer.trace_id, subject=mail.answer,
+            facts=facts, parent_id=answer.id, consent=True,
+        )  # fmt: skip
+        return await self.sent.add(principal, mail, record, answer.person), record.id
+
+    def edits_kind(self, application: str) -> str:
+        """See ``training.stages.LearnableEdits``."""
+        return "text" if application == NAME else ""
+
+    async def learnable_edits(self, principal: Principal, application: str) -> Sequence[Example]:
+        """See ``training.stages.LearnableEdits``."""
+        return learnable(await self.sent.learnable(principal)) if application == NAME else ()
 
     async def decide(self, principal: Principal, user: str, *, consent: bool) -> None:
         """Write down whether the person agrees; own phrases of who refuses are deleted. Raises ``QuotaExceeded``."""
@@ -130,7 +179,7 @@ class Compose:
 
     async def learn(self, principal: Principal, user: str, text: str) -> int:
         """Keep a text that a person sent; how many are kept. Raises ``NoConsent``, ``QuotaExceeded``."""
-        self._check_enabled()
+        self.check_enabled()
         who = Writer.of(principal, user)
         kept = await self.writers.add(who, text)
         self._own.pop(who, None)
@@ -153,6 +202,7 @@ class Compose:
         while True:
             try:
                 await self.shown.tidy(time.time())
+                await self.sent.tidy(time.time())
             except Exception:
                 _log.exception("old suggestions were not deleted; the next round repeats it")
             await asyncio.sleep(_TIDY_S)
@@ -161,18 +211,23 @@ class Compose:
         await self.shown.close()
         await asyncio.to_thread(self._thread.shutdown)
 
-    def _check_enabled(self) -> None:
+    def check_enabled(self) -> None:
         if not self.settings.enabled:
             raise Unsupported("Smart Compose is off", remedy="Set compose.enabled (MAINSPRING_COMPOSE__ENABLED=true)")
 
-    async def _by(self, principal: Principal, named: str) -> Suggesting:
-        if not named:
-            return self.suggesting if "suggesting" in self.__dict__ else await self._work(lambda: self.suggesting)
-        folder = await self.trained.folder(principal, named)
+    async def _by(self, principal: Principal, named: str, preferred: str = "") -> tuple[str, Suggesting]:
+        """The label of a version (empty: the server's model) with what suggests by it."""
+        first = await self.trained.folder(principal, named) if named else None
+        if first is None and preferred:
+            first = await self.trained.named(principal, preferred)
+        if first is None:
+            ready = "suggesting" in self.__dict__
+            return "", self.suggesting if ready else await self._work(lambda: self.suggesting)
+        label, folder = first
         found = self._named.get(folder)
         if found is None:
             found = self._named[folder] = await self._work(lambda: Suggesting(load(str(folder)), self.settings))
-        return found
+        return label, found
 
     async def _phrases(self, who: Writer, by: Suggesting) -> _Own:
         """Own phrases of a person who agreed, in the tokens of the model."""

@@ -32,6 +32,10 @@ class ComposeSettings(Section):
     most_waiting: int = Field(64, ge=1, description="requests per tenant that wait for the model; more are refused")
     shown_days: float = Field(90.0, gt=0, description="days for which the outcome of a suggestion is kept")
     most_shown: int = Field(200_000, ge=100, description="suggestions per tenant whose outcome is kept")
+    sent_mails: int = Field(
+        10_000, ge=0, description="sent mails per tenant that models learn from; then the oldest go"
+    )
+    sent_days: float = Field(365.0, gt=0, description="days for which a sent mail is kept")
 
 
 SECTIONS = {"compose": ComposeSettings}

@@ -1,8 +1,9 @@
-"""The models of mails that a tenant has trained: a request may name one."""
+"""The models of mails that a tenant has trained: a request may name one, and one may serve in place of the server's."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from pathlib import Path
 
 from mainspring.core.errors import NotFound
@@ -11,7 +12,7 @@ from mainspring.features.compose.model.packed import CONFIG
 from mainspring.training.gone import gone
 from mainspring.training.ports import Version, Versions
 
-RECIPE = "compose"
+RECIPE, MAKES = "compose", "composer"
 
 
 class TrainedModels:
@@ -20,35 +21,51 @@ class TrainedModels:
     def __init__(self) -> None:
         self.versions: Versions | None = None
 
-    async def folder(self, principal: Principal, name: str) -> Path:
-        """Of a version (``NAME@NUMBER``), or of the newest of this name. Raises ``NotFound``, also for what a caller's
-        groups do not see and for what was withdrawn."""
-        found = None if self.versions is None else await self._found(self.versions, principal, name)
-        place = None if found is None else await asyncio.to_thread(_place, found)
-        if place is None and (told := await gone(self.versions, principal, name)):
+    async def folder(self, principal: Principal, name: str) -> tuple[str, Path]:
+        """The label and folder of ``name``. Raises ``NotFound``, also for what a caller's groups do not see and for
+        what was withdrawn."""
+        found = await self.named(principal, name)
+        if found is None and (told := await gone(self.versions, principal, name)):
             raise NotFound(f"the model {told}", remedy="Name another one", param="model")
-        if place is None:
+        if found is None:
             raise NotFound(
                 f"the recipe {RECIPE} has made no model {name:.100}",
-                remedy="`mainspring train versions` lists what was trained",
+                remedy="GET /v1/compose/models lists what your tenant has trained (`mainspring compose models`)",
                 param="model",
             )
-        return place
+        return found
 
-    async def _found(self, versions: Versions, principal: Principal, name: str) -> Version | None:
-        def answers(version: Version) -> bool:
-            return version.recipe == RECIPE and not version.withdrawn and version.groups <= principal.groups
-
-        if "@" in name:
+    async def named(self, principal: Principal, name: str) -> tuple[str, Path] | None:
+        """The label and folder of a version (``NAME@NUMBER``), or of the newest of this name that was not made to be
+        compared first. What the caller's groups do not see, and what was withdrawn, is as if it were not there."""
+        if self.versions is None:
+            return None
+        if "@" not in name:
+            first = next((each for each in await self.of(principal) if each.name == name), None)
+        else:
             try:
-                version = await versions.version(principal.tenant, name)
+                version = await self.versions.version(principal.tenant, name)
             except NotFound:
                 return None
-            return version if answers(version) else None
-        async for each in versions.versions(principal.tenant):
-            if each.name == name and answers(each):
-                return each
-        return None
+            first = version if _answers(version, principal) else None
+        place = None if first is None else await asyncio.to_thread(_place, first)
+        return None if first is None or place is None else (first.label, place)
+
+    async def of(self, principal: Principal) -> list[Version]:
+        """Those that the caller sees and that were not made to be compared first, the newest first."""
+        if self.versions is None:
+            return []
+        found = [each async for each in self.versions.versions(principal.tenant) if _answers(each, principal)]
+        return await asyncio.to_thread(_there, [each for each in found if not each.candidate])
+
+
+def _answers(version: Version, principal: Principal) -> bool:
+    ours = version.makes == MAKES or version.recipe == RECIPE
+    return ours and not version.withdrawn and version.groups <= principal.groups
+
+
+def _there(versions: Iterable[Version]) -> list[Version]:
+    return [each for each in versions if _place(each) is not None]
 
 
 def _place(version: Version) -> Path | None:

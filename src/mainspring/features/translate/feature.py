@@ -52,10 +52,9 @@ class Translation:
             except Exception:
                 _log.exception("old translations were not deleted; the next round repeats it")
 
-    @property
-    def edited_applications(self) -> tuple[str, ...]:
+    def edits_kind(self, application: str) -> str:
         """See ``training.stages.LearnableEdits``."""
-        return (NAME,)
+        return "pairs" if application == NAME else ""
 
     async def learnable_edits(self, principal: Principal, application: str) -> Sequence[Example]:
         """See ``training.stages.LearnableEdits``."""

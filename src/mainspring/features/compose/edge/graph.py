@@ -15,7 +15,7 @@ import numpy as np
 
 from mainspring.features.compose.model.decoder import Floats, NumpyDecoder, Sizes
 from mainspring.features.compose.model.mixture import Mixture
-from mainspring.features.compose.model.packed import CONFIG, NGRAMS, SHARE, TOKENIZER, Packed
+from mainspring.features.compose.model.packed import CONFIG, NGRAMS, PHRASES, PHRASES_SHARE, SHARE, TOKENIZER, Packed
 
 _GRAPH = "model"
 
@@ -30,9 +30,15 @@ def export(packed: Packed, folder: Path, *, half: bool = True) -> tuple[str, ...
     sizes = {name: getattr(packed.sizes, name) for name in Sizes.__dataclass_fields__}
     told: dict[str, Any] = {"kind": "decoder", "positions": "rotary", "version": packed.version, **sizes}
     files = [f"{_GRAPH}.xml", f"{_GRAPH}.bin", TOKENIZER, CONFIG]
-    if isinstance(packed.model, Mixture):
-        packed.model.ngrams.save(folder / NGRAMS)
-        told[SHARE] = packed.model.share
+    model = packed.model
+    if isinstance(model, Mixture) and isinstance(model.decoder, Mixture):
+        model.ngrams.save(folder / PHRASES)
+        told[PHRASES_SHARE] = 1 - model.share
+        files.append(PHRASES)
+        model = model.decoder
+    if isinstance(model, Mixture):
+        model.ngrams.save(folder / NGRAMS)
+        told[SHARE] = model.share
         files.append(NGRAMS)
     (folder / CONFIG).write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
     return tuple(files)

@@ -16,17 +16,20 @@ import torch
 
 import mainspring.training.checkpoints as checkpoints
 from mainspring.core.errors import InvalidRequest
+from mainspring.features.compose.evaluating import drawn
 from mainspring.features.compose.learn import weights
 from mainspring.features.compose.learn.mixing import mix
 from mainspring.features.compose.learn.rows import Sample, batches, is_mail, padded, samples, tokenizer
+from mainspring.features.compose.model.layout import END, header
 from mainspring.features.compose.model.packed import NGRAMS, TOKENIZER
 from mainspring.features.compose.recipes import ComposeOptions
 from mainspring.training.own.models.decoder import Decoder
-from mainspring.training.own.models.shape import Shape
 from mainspring.training.recipe import Interrupted, Made, Work
 
 _LOOKED_AT = 400
 """Mails of the validation side that each look measures."""
+_SHOWN, _WRITTEN = 4, 12
+"""Mails whose continuation people see, and its tokens."""
 _CLIP, _BETAS = 1.0, (0.9, 0.95)
 
 
@@ -44,22 +47,12 @@ class _Run:
                 "the training side has no mails", remedy="Give rows with a subject or to", param="data"
             )
         self.tokenizer = tokenizer(work.output / TOKENIZER, rows, options.vocabulary)
-        shape = Shape(
-            "decoder",
-            self.tokenizer.get_vocab_size(),
-            width=options.width,
-            layers=options.layers,
-            heads=options.heads,
-            kv_heads=options.kv_heads,
-            hidden=options.hidden,
-            length=options.length,
-            dropout=options.dropout,
-        )
-        self.model = Decoder(shape)
+        self.model = Decoder(options.shape(self.tokenizer.get_vocab_size()))
         self.all = samples(self.tokenizer, rows, options.length)
         self.mails = samples(self.tokenizer, mails, options.length)
         seen = [row for row in work.rows("validation") if is_mail(row)][:_LOOKED_AT]
         self.looked_at = samples(self.tokenizer, seen, options.length)
+        self.shown = drawn([row for row in work.rows("validation") if is_mail(row)][:_SHOWN], 1)
         self.plan = self._plan()
         decayed = [each for each in self.model.parameters() if each.dim() > 1]
         plain = [each for each in self.model.parameters() if each.dim() <= 1]
@@ -114,6 +107,23 @@ class _Run:
             self.best_state = {name: each.detach().clone() for name, each in self.model.state_dict().items()}
         return loss
 
+    def show(self) -> None:
+        """Keep how the model goes on with some mails of the validation side."""
+        self.model.eval()
+        for place in self.shown:
+            before = header(self.tokenizer, str(place.row.get("to", "")), str(place.row.get("subject", "")))
+            text = place.before.rstrip(" ")
+            ids = [*before, *self.tokenizer.encode(text, add_special_tokens=False).ids]
+            written: list[int] = []
+            with torch.no_grad():
+                while len(written) < _WRITTEN:
+                    seen = torch.tensor([[*ids, *written][-self.options.length :]])
+                    token = int(self.model(seen)[0, -1].argmax())
+                    if token == END:
+                        break
+                    written.append(token)
+            self.work.sample(self.step, place.before, str(self.tokenizer.decode(written)))
+
     def save(self) -> None:
         told = {
             "step": self.step,
@@ -141,6 +151,8 @@ def run(work: Work) -> Made:
     state = _Run(work)
     began, tokens, losses = time.monotonic(), 0, 0.0
     since = state.step
+    if not state.step:
+        state.show()
     while state.step < len(state.plan):
         loss, counted = state.learn()
         tokens, losses = tokens + counted, losses + loss
@@ -151,6 +163,7 @@ def run(work: Work) -> Made:
             work.log(
                 state.step, loss=losses / (state.step - since), validation_loss=seen, tokens_per_s=tokens / seconds
             )
+            state.show()
             began, tokens, losses, since = time.monotonic(), 0, 0.0, state.step
             state.save()
         if last or work.finishing():
@@ -170,7 +183,7 @@ def _made(state: _Run) -> Made:
     files = weights.write(model, work.output)
     share, figures, intervals, counted = mix(work, state.tokenizer, state.mails)
     return Made(
-        "language-model",
+        "composer",
         (TOKENIZER, NGRAMS, *files),
         figures,
         intervals,

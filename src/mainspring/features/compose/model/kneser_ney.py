@@ -15,7 +15,7 @@ from mainspring.features.compose.model.decoder import Floats
 from mainspring.features.compose.model.layout import END
 
 Keys = npt.NDArray[np.int64]
-_BITS_AT_MOST = 63
+_BITS_AT_MOST, _ORDER = 63, 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,22 +39,32 @@ class KneserNey:
         self._tables = [(keys, counts.astype(np.float32), _discount(counts)) for keys, counts in tables]
 
     @classmethod
-    def of(cls, texts: Iterable[Sequence[int]], size: int, order: int = 5) -> KneserNey:
-        """Count ``texts``. ``size`` is the number of tokens that there are."""
+    def of(cls, texts: Iterable[Sequence[int]], size: int, order: int | None = None) -> KneserNey:
+        """Count ``texts``. ``size`` is the number of tokens that there are; ``order`` None: 5, or as many tokens of a
+        large vocabulary as fit into a number. Raises ``ModelError``."""
+        if order is None:
+            order = max(1, min(_ORDER, _BITS_AT_MOST // _bits(size, 1)))
         bits = _bits(size, order)
-        parts = []
-        for ids in texts:
-            text = np.asarray([END] * (order - 1) + list(ids), np.int64)
-            key = np.zeros(len(ids), np.int64)
-            for at in range(order):
-                key = (key << bits) | text[at : at + len(ids)]
-            parts.append(key)
+        parts = [_keys(ids, order, bits) for ids in texts]
         found, counts = np.unique(np.concatenate(parts), return_counts=True)
         tables = [(found, counts.astype(np.uint32))]
         for length in range(order - 1, 0, -1):
             found, counts = np.unique(found & ((1 << bits * length) - 1), return_counts=True)
             tables.insert(0, (found, counts.astype(np.uint32)))
         return cls(tables, size)
+
+    def common(self, texts: Iterable[Sequence[int]], least: int, shortest: int = 3) -> KneserNey:
+        """Without the n-grams of ``shortest`` tokens and more that fewer than ``least`` of these texts have."""
+        kept = [(keys, counts.astype(np.uint32)) for keys, counts, _ in self._tables]
+        written = [_keys(ids, self.order, self._bits) for ids in texts]
+        for length in range(shortest, self.order + 1):
+            mask = (1 << self._bits * length) - 1
+            each = [np.unique(keys & mask) for keys in written]
+            found, count = np.unique(np.concatenate(each), return_counts=True)
+            keys, counts = kept[length - 1]
+            said = np.isin(keys, found[count >= least])
+            kept[length - 1] = keys[said], counts[said]
+        return KneserNey(kept, self.size)
 
     def likely(self, before: Sequence[int]) -> Floats:
         """Natural-log probabilities of the next token."""
@@ -102,6 +112,15 @@ class KneserNey:
                 return cls(tables, int(found["size"][0]))
         except (OSError, ValueError, KeyError, IndexError) as error:
             raise ModelError(f"{path} holds no n-grams: {error}", remedy="Train the model again") from None
+
+
+def _keys(ids: Sequence[int], order: int, bits: int) -> Keys:
+    """The number of each token with those before it."""
+    text = np.asarray([END] * (order - 1) + list(ids), np.int64)
+    key = np.zeros(len(ids), np.int64)
+    for at in range(order):
+        key = (key << bits) | text[at : at + len(ids)]
+    return key
 
 
 def _bits(size: int, order: int) -> int:

@@ -1,17 +1,18 @@
 """The decoder and the n-grams together: each is right where the other is not.
 
 The decoder knows the subject and continues where nobody wrote anything similar; the n-grams remember phrases word for
-word.
+word. Both together may stand in the decoder's place, beside n-grams of further mails.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from mainspring.features.compose.model.decoder import DecoderState, Floats, NumpyDecoder
+from mainspring.features.compose.model.decoder import Floats, NumpyDecoder
 from mainspring.features.compose.model.kneser_ney import KneserNey
 
 
@@ -19,7 +20,7 @@ from mainspring.features.compose.model.kneser_ney import KneserNey
 class MixtureState:
     """What the decoder has seen, the last tokens, and the natural-log probabilities of the next one."""
 
-    seen: DecoderState
+    seen: Any
     ids: tuple[int, ...]
     next: Floats
 
@@ -27,14 +28,14 @@ class MixtureState:
 class Mixture:
     """``share`` is the decoder's part of each probability, the n-grams have the rest."""
 
-    def __init__(self, decoder: NumpyDecoder, ngrams: KneserNey, share: float) -> None:
+    def __init__(self, decoder: NumpyDecoder | Mixture, ngrams: KneserNey, share: float) -> None:
         self.decoder, self.ngrams, self.share = decoder, ngrams, share
 
     def read(self, ids: Sequence[int]) -> MixtureState:
         return self._both(self.decoder.read(ids), tuple(ids[-self.ngrams.order :]))
 
     def step(self, seen: Sequence[MixtureState], tokens: Sequence[int]) -> list[MixtureState]:
-        made = self.decoder.step([each.seen for each in seen], tokens)
+        made: Sequence[Any] = self.decoder.step([each.seen for each in seen], tokens)
         pairs = zip(made, seen, tokens, strict=True)
         return [self._both(one, (*before.ids, token)[-self.ngrams.order :]) for one, before, token in pairs]
 
@@ -42,7 +43,7 @@ class Mixture:
         """The natural-log probability of each token but the first, (tokens - 1,)."""
         return self._mixed(self.decoder.likelihoods(ids), self.ngrams.likelihoods(ids))
 
-    def _both(self, seen: DecoderState, ids: tuple[int, ...]) -> MixtureState:
+    def _both(self, seen: Any, ids: tuple[int, ...]) -> MixtureState:
         return MixtureState(seen, ids, self._mixed(seen.next, self.ngrams.likely(ids)))
 
     def _mixed(self, decoded: Floats, counted: Floats) -> Floats:

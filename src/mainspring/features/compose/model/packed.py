@@ -18,8 +18,9 @@ from mainspring.features.compose.model.mixture import Mixture
 from mainspring.features.compose.model.search import Vocabulary
 
 WEIGHTS, TOKENIZER, CONFIG, NGRAMS = "model.safetensors", "tokenizer.json", "config.json", "ngrams.npz"
-SHARE = "share"
-"""The name in ``config.json`` of the decoder's share beside the n-grams."""
+SHARE, PHRASES_SHARE = "share", "phrases_share"
+"""The names in ``config.json`` of the decoder's share beside the n-grams, and of that of the phrases beside both."""
+PHRASES = "phrases.npz"
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,10 @@ class Packed:
         """The decoder alone. Raises ``ModelError``: there are n-grams alone."""
         if isinstance(self.model, KneserNey):
             raise ModelError("these are n-grams without a decoder", remedy="Train a model by the recipe compose")
-        return self.model.decoder if isinstance(self.model, Mixture) else self.model
+        found: NumpyDecoder | Mixture = self.model
+        while isinstance(found, Mixture):
+            found = found.decoder
+        return found
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
@@ -49,8 +53,13 @@ def load(folder: str = "") -> Packed:
     ``ModelError``."""
     if folder:
         return _read(Path(folder).expanduser())
+    return _read(place())
+
+
+def place() -> Path:
+    """The folder of the package's model."""
     with as_file(files("mainspring.features.compose").joinpath("packaged")) as found:
-        return _read(found)
+        return found
 
 
 def _read(folder: Path) -> Packed:
@@ -73,8 +82,9 @@ def _read(folder: Path) -> Packed:
     decoder = NumpyDecoder(sizes, load_tensors(weights))
     digest = hashlib.sha256(weights + tokenizer_text.encode())
     share = float(told.get(SHARE, 1.0))
-    if not 0 < share < 1:
-        return Packed(decoder, tokenizer, digest.hexdigest()[:12], sizes)
-    ngrams = KneserNey.load(folder / NGRAMS)
-    digest.update((folder / NGRAMS).read_bytes() + str(share).encode())
-    return Packed(Mixture(decoder, ngrams, share), tokenizer, digest.hexdigest()[:12], sizes)
+    model: NumpyDecoder | Mixture = decoder
+    for name, own in ((NGRAMS, share), (PHRASES, 1 - float(told.get(PHRASES_SHARE, 0.0)))):
+        if 0 < own < 1:
+            model = Mixture(model, KneserNey.load(folder / name), own)
+            digest.update((folder / name).read_bytes() + str(own).encode())
+    return Packed(model, tokenizer, digest.hexdigest()[:12], sizes)

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 
 import mainspring.stores.sql.ids as ids
 from mainspring.core.errors import Conflict, MainspringError, NotFound
+from mainspring.core.facts.answers import AnswerFacts
 from mainspring.core.facts.opinions import OutcomeFacts
 from mainspring.core.types import EventRecord, Principal
 from mainspring.features.compose.settings import ComposeSettings
@@ -29,7 +30,7 @@ from mainspring.stores.sql.database import Database
 _log = logging.getLogger(__name__)
 Outcome = Literal["accepted", "dismissed", "typed"]
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
-EPISODE, METRIC = "suggestion", "compose_accepted"
+EPISODE, METRIC = "answer", "compose_accepted"
 _SOON_S, _MOST_WAITING = 0.25, 10_000
 _DAY_S = 86_400.0
 
@@ -85,10 +86,15 @@ class ShownSuggestions:
                 raise
 
     async def tell(
-        self, principal: Principal, name: str, outcome: Outcome, characters: int | None
+        self,
+        principal: Principal,
+        name: str,
+        outcome: Outcome,
+        characters: int | None,
+        answer: EventRecord | None = None,
     ) -> Mapping[str, Any]:
-        """Say what came of a suggestion of the principal's tenant. The same twice is once. Raises ``NotFound``, and
-        ``Conflict`` if something else came of it."""
+        """Say what came of a suggestion of the principal's tenant, the ``answer`` (None: it is gone). The same twice is
+        once. Raises ``NotFound``, and ``Conflict`` if something else came of it."""
         await self.flush()
 
         def work(connection: sa.Connection) -> dict[str, Any]:
@@ -108,8 +114,11 @@ class ShownSuggestions:
             now = time.time()
             values = {"outcome": outcome, "saved": saved, "told_at": now}
             connection.execute(sa.update(shown).where(mine).values(**values))
-            facts = OutcomeFacts(metric=METRIC, value=float(outcome == "accepted"), episode=EPISODE)
-            EventLog.within(connection, [EventRecord(ids.new("evt_"), now, principal.tenant, "", name, facts)])
+            given = None if answer is None else AnswerFacts.of(answer.facts)
+            arms = {given.requested: given.arm} if given is not None and given.arm else None
+            facts = OutcomeFacts(metric=METRIC, value=float(outcome == "accepted"), episode=EPISODE, arms=arms)
+            trace = "" if answer is None else answer.trace_id
+            EventLog.within(connection, [EventRecord(ids.new("evt_"), now, principal.tenant, trace, name, facts)])
             return told | {"saved": saved}
 
         return await self._database.write(work, durable=True)

@@ -16,7 +16,7 @@ from mainspring.training.ports import CandidateKind
 from mainspring.training.recipe import Makes, Recipe
 
 _FITTING: Mapping[CandidateKind, tuple[Makes, ...]] = {
-    "model": ("chat", "adapter", "translator"),
+    "model": ("chat", "adapter", "translator", "composer"),
     "prompt": ("prompt",),
     "examples": ("examples",),
     "answering": ("answering",),
@@ -40,21 +40,35 @@ async def check(tools: Tools, principal: Principal, application: str, policy: Po
         remedy = f"Set the policy of {name}"
         raise InvalidRequest(f"{application:.100} is a variant itself", remedy=remedy, param="application")
     for number, rung in enumerate(policy.rungs):
-        _check_rung(rung, policy.data_of(number), f"rungs.{number}")
+        _check_rung(rung, policy.data_of(number), f"rungs.{number}", _edited(tools, application, policy, number))
         if (orders := tools.order_check) is not None:
             with _within(f"rungs.{number}"):
                 await orders.check_order(principal, rung.recipe, rung.options, rung.base)
     if policy.budget.usd is not None and tools.settings.usd_per_hour <= 0:
         problem = "an hour of training has no price, so no sum bounds it"
         raise InvalidRequest(problem, remedy="Set improve.usd_per_hour, or bound the seconds", param="budget.usd")
-    await _check_data(tools, principal, application, policy)
+    await _check_data(tools, principal, policy)
     _check_scores(tools, policy)
     if policy.canary is not None and (trials := tools.trial_check) is not None:
         wanted = policy.canary.model_dump(include={"metric", "guards", "alpha"})
         trials.check_trial(application, wanted)
 
 
-def _check_rung(rung: Rung, data: Data, place: str) -> None:
+def _edited(tools: Tools, application: str, policy: Policy, number: int) -> str:
+    """The kind of the rows of the application's edits, if a rung learns from them. Raises ``InvalidRequest``."""
+    if not policy.data_of(number).edits:
+        return ""
+    keeps = tools.edits(application)
+    if keeps is None:
+        place = "data" if policy.rungs[number].data is None else f"rungs.{number}.data"
+        raise InvalidRequest(
+            f"{application:.100} keeps no edits in a form of its own, as translate and compose do",
+            remedy="Name an export of the kind preference, whose rows are edits", param=f"{place}.edits",
+        )  # fmt: skip
+    return keeps.edits_kind(application)
+
+
+def _check_rung(rung: Rung, data: Data, place: str, edited: str) -> None:
     from mainspring.training.run import options_of
 
     try:
@@ -71,13 +85,13 @@ def _check_rung(rung: Rung, data: Data, place: str) -> None:
     if rung.base and not recipe.bases:
         problem = f"the recipe {recipe.name} starts from nothing"
         raise InvalidRequest(problem, remedy="Leave the base out", param=f"{place}.base")
-    kind = data.kind
+    kind = edited or data.kind
     if kind not in recipe.reads and (data.export is None or kind in _EXPORTED) and _KNOWN.issuperset(recipe.reads):
         rows = f"an export of the kind {kind}" if data.export is not None else f"a data set, whose rows are {kind},"
-        rows = f"edits of translations, whose rows are {kind}," if data.edits else rows
+        rows = f"edits, whose rows are {kind}," if data.edits else rows
         read = " or ".join(recipe.reads)
         remedy = "Name another recipe" if _EXPORTED.isdisjoint(recipe.reads) else f"Export the kind {read}"
-        remedy = "Write data: {edits: true}" if "pairs" in recipe.reads else remedy
+        remedy = "Write data: {edits: true}" if "pairs" in recipe.reads and not data.edits else remedy
         problem = f"the recipe {recipe.name} reads {read}, and cannot learn from {rows.rstrip(',')}"
         raise InvalidRequest(problem, remedy=remedy, param=f"{place}.{'data' if rung.data is not None else 'recipe'}")
 
@@ -91,7 +105,7 @@ def _check_kind(recipe: Recipe, kind: CandidateKind, place: str) -> None:
     raise InvalidRequest(problem, remedy=remedy, param=f"{place}.kind")
 
 
-async def _check_data(tools: Tools, principal: Principal, application: str, policy: Policy) -> None:
+async def _check_data(tools: Tools, principal: Principal, policy: Policy) -> None:
     wanted = policy.offline
     sets = [("offline.dataset", wanted.dataset, wanted.version)]
     if wanted.regression is not None:
@@ -100,9 +114,7 @@ async def _check_data(tools: Tools, principal: Principal, application: str, poli
     for place, data in [("data", policy.data), *of_rungs]:
         if data is None:
             continue
-        if data.edits:
-            _check_edits(tools, application, f"{place}.edits")
-        elif data.dataset:
+        if data.dataset:
             sets.append((f"{place}.dataset", data.dataset, data.version))
         elif data.export is not None and (exports := tools.export_check) is not None:
             with _within(f"{place}.export"):
@@ -112,13 +124,6 @@ async def _check_data(tools: Tools, principal: Principal, application: str, poli
             await tools.data.version(principal, name, version)
         except NotFound as error:
             raise InvalidRequest(error.message, remedy=error.remedy, param=place) from None
-
-
-def _check_edits(tools: Tools, application: str, place: str) -> None:
-    kept = sorted(tools.edits.edited_applications)
-    if application not in kept:
-        problem = f"edits are kept as pairs for {' and '.join(kept)} alone, and {application:.100} has none"
-        raise InvalidRequest(problem, remedy="Name a data set, or an export of the kind preference", param=place)
 
 
 def _check_scores(tools: Tools, policy: Policy) -> None:

@@ -30,13 +30,14 @@ class Watch(Body):
 
 
 class Data(Body):
-    """What is trained on: an export of the lake, a data set that is kept, or the ``edits`` of translations. ``export``
-    has the fields of ``POST /v1/lake/exports``; without ``applications`` it is this one's."""
+    """What is trained on: an export of the lake, a data set that is kept, or the ``edits`` that an application keeps in
+    a form of its own. ``export`` has the fields of ``POST /v1/lake/exports``; without ``applications`` it is this
+    one's."""
 
     export: Annotated[Free | None, Field(description="fields of an export")] = None
     dataset: Annotated[str, Field(max_length=128)] = ""
     version: int | Annotated[str, Field(max_length=64)] | None = None
-    edits: Annotated[bool, Field(description="edits of translations, as pairs; of the application translate")] = False
+    edits: Annotated[bool, Field(description="edits of translations, or sent mails: of translate and compose")] = False
     least_rows: Annotated[int, Field(ge=1, le=10_000_000, description="minimum number of rows for training")] = 20
 
     @model_validator(mode="after")
@@ -47,8 +48,8 @@ class Data(Body):
 
     @property
     def kind(self) -> str:
-        """The kind of its rows."""
-        return "pairs" if self.edits else _OF_DATA_SETS if self.export is None else str(self.export.get("kind", ""))
+        """The kind of its rows; empty: that of the application's edits."""
+        return "" if self.edits else _OF_DATA_SETS if self.export is None else str(self.export.get("kind", ""))
 
 
 class Rung(Body):

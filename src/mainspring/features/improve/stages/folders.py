@@ -108,7 +108,8 @@ def _digest(folder: Path) -> str:
 
 def _asked(row: Mapping[str, Any]) -> list[tuple[str, str]]:
     if "messages" not in row:
-        return [("user", str(row["source"]))]
+        # A pair, or a text.
+        return [("user", str(row.get("source", row.get("text", ""))))]
     return [(str(each["role"]), str(each["content"])) for each in row["messages"][:-1]]
 
 

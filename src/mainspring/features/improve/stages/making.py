@@ -33,6 +33,8 @@ _OPEN = ("queued", "running")
 _AT_ONCE = 250
 _NO_NAME = re.compile(r"[^a-z0-9._-]+")
 _MOST_NAME = 64
+_OPENED = ("translator", "composer")
+"""What the application opens itself."""
 
 
 async def exporting(tools: Tools, campaign: Campaign, principal: Principal) -> Result:
@@ -131,15 +133,16 @@ async def _from_data_set(tools: Tools, campaign: Campaign, principal: Principal,
 
 
 async def _from_edits(tools: Tools, campaign: Campaign, principal: Principal) -> dict[str, Any]:
-    """The same with the edits of translations, but for those that are held out."""
-    found = await tools.edits.learnable_edits(principal, campaign.application)
+    """The same with what people changed of the application's answers, but for what is held out."""
+    keeps = tools.edits(campaign.application)
+    found = () if keeps is None else await keeps.learnable_edits(principal, campaign.application)
 
     async def every() -> AsyncIterator[Example]:
         for each in found:
             if each.split != "test":
                 yield each
 
-    return {**await _written(tools, campaign, every(), pairs=True), "trained_on": "edits of translations"}
+    return {**await _written(tools, campaign, every(), pairs=True), "trained_on": f"edits of {campaign.application}"}
 
 
 async def _written(
@@ -246,8 +249,7 @@ async def _candidate(tools: Tools, campaign: Campaign, principal: Principal, ver
     value: Mapping[str, Any]
     if version.made.value:
         value = dict(version.made.value)
-    elif kind == "model" and version.makes == "translator":
-        # Its application opens it itself.
+    elif kind == "model" and version.makes in _OPENED:
         value = {"model": version.label}
     elif kind == "model":
         value = {"model": await tools.versions.serve_version(principal, version.label)}

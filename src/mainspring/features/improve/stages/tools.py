@@ -87,9 +87,10 @@ class Tools:
         """None: nothing makes scorers."""
         return None if self.services is None else self.services.perhaps(ScorerSource)  # type: ignore[type-abstract]
 
-    @property
-    def edits(self) -> LearnableEdits:
-        return self._one(LearnableEdits, "keeps edits as pairs")  # type: ignore[no-any-return]
+    def edits(self, application: str) -> LearnableEdits | None:
+        """What keeps the application's edits in a form of its own; None: nothing does."""
+        every = () if self.services is None else self.services.every(LearnableEdits)  # type: ignore[type-abstract]
+        return next((each for each in every if each.edits_kind(application)), None)
 
     @property
     def order_check(self) -> OrderCheck | None:

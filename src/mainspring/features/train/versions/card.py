@@ -24,6 +24,7 @@ _USES: Mapping[str, str] = {
     "classifier": "It sorts texts into the classes that it was taught.",
     "language-model": "It continues texts. It was not taught to answer.",
     "translator": "It translates between the languages of its pairs.",
+    "composer": "It completes mails while people type them.",
     "tokenizer": "It cuts texts into tokens for a model that is trained with it.",
     "answering": "It says how documents are answered from: thresholds, weights and examples.",
     "examples": "They stand in the prompt of the application that they were tried with.",
