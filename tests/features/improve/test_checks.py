@@ -89,11 +89,6 @@ async def test_what_cannot_be_is_refused_with_its_field(world: World) -> None:
             "",
         ),
         ({"rungs": rung(**{**BASED, "options": {"scorers": [{"name": "f2"}]}})}, f"{OPTIONS}.scorers", "f1"),
-        (
-            {**EDITS, "rungs": rung(recipe="translate", options={"start": "gone@1"}, kind="model")},
-            f"{OPTIONS}.start",
-            "",
-        ),
         (EDITS, "data.edits", "small keeps no edits"),
         (
             {"rungs": [*rung(), {**EDITS["rungs"][0], "data": {"edits": True}}]},
@@ -118,6 +113,10 @@ async def test_what_cannot_be_is_refused_with_its_field(world: World) -> None:
         status, found = await put(world, **changes)
         assert (status, found["error"]["param"]) == (400, field), (changes, found)
         assert told in found["error"]["message"], (changes, found)
+
+
+async def test_edits_are_rows_of_the_kind_that_a_recipe_reads(world: World) -> None:
+    await held_out(world)
     mails = {"data": {"edits": True}, "rungs": rung(recipe="compose", options={}, kind="model")}
     pairs = {"data": {"edits": True}, "rungs": rung(recipe="translate", options={}, kind="model")}
     for application, changes, told in (
@@ -130,6 +129,9 @@ async def test_what_cannot_be_is_refused_with_its_field(world: World) -> None:
         assert told in found["error"]["message"], found
     for application, changes in (("translate", pairs), ("compose", mails)):
         assert (await put(world, application, **changes))[0] == 200, await put(world, application, **changes)
+    gone = {**EDITS, "rungs": rung(recipe="translate", options={"start": "gone@1"}, kind="model")}
+    status, found = await put(world, "translate", **gone)
+    assert (status, found["error"]["param"]) == (400, f"{OPTIONS}.start")
 
 
 async def test_what_can_be_is_set(world: World) -> None:
