@@ -133,7 +133,7 @@ def _mails(connection: sa.Connection, subject: Subject, held: SubjectData, upto:
     if subject.kind == "tenant":
         return list(connection.execute(query).all())
     # Answers go sooner than mails do: mails say themselves whose they are.
-    wanted = [of.answer.in_(part) for part in parts(sorted(held.answers))]
+    wanted: list[sa.ColumnElement[bool]] = [of.answer.in_(part) for part in parts(sorted(held.answers))]
     if subject.kind == "key":
         wanted.append(of.owner.in_(owners(connection, subject)))
     if subject.kind == "user" and subject.id:

@@ -317,7 +317,7 @@ def _headers(answer: Answer) -> dict[str, str]:
 
 def _nothing(*, explain: bool) -> dict[str, Any]:
     """The body where no model was asked."""
-    told = {
+    told: dict[str, Any] = {
         "id": None, "answer": None, "object": "compose.suggestions", "model": None, "suggestions": [], "waits": None,
         "silent": None, "personal": False, "cached": False,
     }  # fmt: skip
