@@ -112,7 +112,7 @@ def test_a_vocabulary_names_each_of_its_numbers_once_also_when_a_mark_was_learne
     tokenizer = Tokenizer(Unigram(scored, 1))
     tokenizer.add_special_tokens([vocabulary.PAD])
     named = vocabulary.pieces(tokenizer)
-    assert len(named) == len(set(named)) == tokenizer.get_vocab_size() - 1
+    assert len(named) == len(set(named)) == tokenizer.get_vocab_size()
 
 
 def test_the_dictionary_learns_words_of_pairs() -> None:

@@ -68,7 +68,7 @@ SHOWN = (
     *("x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"),
     *(f"x-ratelimit-{what}-requests-day" for what in ("limit", "remaining", "reset")),
     *("x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"),
-    *("x-mainspring-variant", "x-mainspring-translate"),
+    *("x-mainspring-variant", "x-mainspring-translate", "x-mainspring-compose"),
     *("x-mainspring-arm", "x-mainspring-replica", "x-mainspring-instead-of", "x-mainspring-scaling"),
     *("x-mainspring-cache", "x-mainspring-cache-similarity", "x-mainspring-cache-id", "x-mainspring-truncated"),
     *("x-mainspring-budget", "x-mainspring-preset", "x-mainspring-prompt", "x-mainspring-route"),
