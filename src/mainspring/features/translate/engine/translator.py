@@ -40,6 +40,8 @@ class Translator:
         self._beams = beams
         self._model = _opened(folder, threads)
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        added = self._tokenizer.get_added_tokens_decoder().values()
+        self._marks = frozenset(each.content for each in added if each.special and not MARK.fullmatch(each.content))
         self._marked = self._tokenizer.token_to_id("<p0>") is not None
         self._turns = turns or FairThreads(1, "translate")
         told = (folder / "model.bin").stat()
@@ -98,15 +100,16 @@ class Translator:
     def _text(self, pieces: Sequence[str]) -> str:
         numbers = [self._tokenizer.token_to_id(each) for each in pieces]
         # Marks of placeholders are special to the tokenizer: they are text here.
-        kept = [n for n, piece in zip(numbers, pieces, strict=True) if n is not None and not _special(piece)]
+        kept = [n for n, piece in zip(numbers, pieces, strict=True) if n is not None and not self._special(piece)]
         return self._tokenizer.decode(kept, skip_special_tokens=False).strip()
+
+    def _special(self, piece: str) -> bool:
+        """Whether ``piece`` is for models alone: an end, a sentinel, the code of a language."""
+        marked = piece[:1] == "<" and piece[-1:] == ">" and not MARK.fullmatch(piece)
+        return marked or piece.startswith(">>") or piece in self._marks
 
     def close(self) -> None:
         self._turns.shutdown(wait=False, cancel_futures=True)
-
-
-def _special(piece: str) -> bool:
-    return (piece[:1] == "<" and piece[-1:] == ">" and not MARK.fullmatch(piece)) or piece.startswith(">>")
 
 
 def _opened(folder: Path, threads: int) -> Any:
