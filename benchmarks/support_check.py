@@ -35,8 +35,8 @@ from mainspring.training.encoders.data.statements import Statement, statements
 
 SEED = 11
 OPTIONS = {
-    "epochs": 2,
-    "steps": 1_000,
+    "epochs": 3,
+    "steps": 1_500,
     "batch": 16,
     "learning_rate": 5e-5,
     "length": 160,
@@ -47,7 +47,7 @@ OPTIONS = {
 }
 SUMMEDITS = ("news", "podcast", "sales_call", "sales_email", "scitldr", "ectsum", "qmsumm")
 """All but samsum, whose licence forbids use beyond research."""
-EDITED, WINDOWS, WIDE, PASSAGES = 300, 2, 3, 3_000
+EDITED, WINDOWS, WIDE, PASSAGES = 300, 2, 3, 900
 
 
 def sides() -> dict[str, list[dict[str, Any]]]:
