@@ -49,7 +49,7 @@ _PLACES = (
     "under a slate",
     "with the warden",
     "in the post office",
-    "at the mill",
+    "in the boat house",
     "behind the barn",
     "in the church",
     "with the ferryman",
@@ -414,8 +414,8 @@ def _key(hut: str) -> tuple[str, str]:
 
 def _with_huts(client: openai.OpenAI) -> str:
     """The collection ``huts``; its id."""
-    rest = "The same key opens the shed of the {0} hut. Whoever loses the key pays for a lock of the {0} hut."
-    text = "\n\n".join(f"# {hut}\n\n{_key(hut)[1]} {rest.format(hut)}" for hut in HUTS)
+    rest = "This is also the key of its shed. Whoever loses it pays for a lock."
+    text = "\n\n".join(f"# {hut}\n\n{_key(hut)[1]} {rest}" for hut in HUTS)
     file = client.files.create(file=("huts.md", text.encode()), purpose="assistants")
     store = client.vector_stores.create(name="huts", file_ids=[file.id]).id
     end = time.monotonic() + 60

@@ -16,11 +16,12 @@ from tests.cli.command import Command, data
 
 @pytest.fixture
 def mine(command: Command) -> Path:
-    """A small collection, on a machine that has the embedding model and no chat model."""
-    pulled = Puller(Settings()).pull("all-minilm-l6-v2")
+    """A small collection, on a machine that has no chat model."""
     models = command.place / "models"
     models.mkdir()
-    (models / pulled.directory.name).symlink_to(pulled.directory)
+    for name in ("all-minilm-l6-v2", "near-miss-reader"):
+        pulled = Puller(Settings()).pull(name)
+        (models / pulled.directory.name).symlink_to(pulled.directory)
     command.settings["MAINSPRING_MODELS__DIRECTORY"] = str(models)
     folder = command.place / "mine"
     (folder / "documents").mkdir(parents=True)

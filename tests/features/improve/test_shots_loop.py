@@ -140,7 +140,11 @@ async def test_examples_of_edits_are_compared_tried_promoted_and_undone(world: W
     made = await found.call("GET", f"/v1/improve/lineage/variants/{now['candidate']}")
     assert made["sources"]["total"] > 5, made
     await found.call("POST", "/v1/improve/applications/small/undo", {})
-    assert "Sir" not in await found.ask("And bees?", rate=False)
+    # Whoever works on the campaign at the moment may take it back a moment later.
+    until = time.monotonic() + 30
+    while "Sir" in await found.ask("And bees?", rate=False):
+        assert time.monotonic() < until
+        await asyncio.sleep(0.05)
 
 
 async def test_a_router_is_compared_tried_promoted_and_undone(world: World) -> None:

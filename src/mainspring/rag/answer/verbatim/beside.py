@@ -85,7 +85,8 @@ def _as_read(chosen: Sequence[Passage]) -> list[Passage]:
         if not kept or said[number] >= best - (_LESS_BEHIND if goes_on else _LESS):
             kept.append(passage)
     lead = chosen[said.index(best)]
-    if best < said[0] + _MORE or extract.follows(chosen[0], lead):
+    # What leans on the sentence before it was read together with that.
+    if best < said[0] + _MORE or extract.follows(chosen[0], lead) or display.leans(lead.text):
         return kept
     return [lead, *(each for each in kept if each is not lead)]
 
