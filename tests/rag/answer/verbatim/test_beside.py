@@ -75,6 +75,13 @@ def test_what_a_reader_finds_less_likely_to_answer_is_left_out(
     assert left(read, "When does the gate open?") == [texts[place] for place in expected]
 
 
+def test_what_leans_on_another_sentence_does_not_lead() -> None:
+    texts = ("The gate is green.", "It opens at nine.")
+    chosen = passages("sentence", *texts, own=0.2, step=0.02)
+    read = [replace(each, answers=said) for each, said in zip(chosen, (-2.0, 1.0), strict=True)]
+    assert left(read, "When does the gate open?") == list(texts)
+
+
 def test_a_sentence_that_goes_on_is_left_out_later_and_never_leads() -> None:
     texts = ("The gate opens at nine.", "On Mondays it stays shut.")
     chosen = passages("sentence", *texts, own=0.2, step=0.02)
