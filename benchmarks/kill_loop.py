@@ -49,6 +49,8 @@ _STARTING, _RANDOM = 0.08, 0.35
 SETTINGS = {
     **UNLIMITED,
     "MAINSPRING_MODELS__CHAT": "[]",
+    # People cut answers down here: a reader would have done it before them.
+    "MAINSPRING_MODELS__NEAR_MISSES": "",
     # A dead process's work is taken up after its lease: seconds here, so that a hundred deaths take no day.
     **{f"MAINSPRING_{name}__LEASE_S": "2" for name in ("IMPROVE", "TRAIN", "EXPERIMENTS", "LAKE", "LAKE__EXPORTS")},
     **{f"MAINSPRING_{name}__EVERY_S": "0.5" for name in ("IMPROVE", "TRIALS")},
