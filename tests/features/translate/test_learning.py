@@ -148,7 +148,7 @@ def test_it_learns_on_from_a_version_and_forgets_nothing_that_was_not_edited(tmp
         run(learning_on(tmp_path / "german", again.path, [{**each, "to": "de"} for each in edits], steps=1))
 
 
-def test_a_version_without_weights_is_no_start(tmp_path: Path) -> None:
+def test_a_version_without_sizes_is_no_start(tmp_path: Path) -> None:
     (tmp_path / "old" / "translator").mkdir(parents=True)
-    with pytest.raises(InvalidRequest, match="no weights to start from"):
+    with pytest.raises(InvalidRequest, match="nothing can learn on from it"):
         run(learning_on(tmp_path / "run", tmp_path / "old", rows(20, 1), steps=1))

@@ -105,7 +105,7 @@ class Learning:
     def finish(self) -> Path:
         """The folder of the translator, converted."""
         folder = self.work.output / "translator"
-        starting.keep(self.model, self.options, folder)
+        starting.keep(self.options, folder)
         convert(self.model, self.tokenizer, folder, self.options.weights)
         pairs = {(str(row["from"]), str(row["to"])) for row in self.rows("train")}
         if self.options.both:

@@ -1,4 +1,4 @@
-"""Learning on from a translator that the recipe made before: its weights as they were before they were packed."""
+"""Learning on from a translator that the recipe made before, as it is served."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import M2M100ForConditionalGeneration
 
 from mainspring.core.errors import InvalidRequest
 from mainspring.features.translate.engine import card
+from mainspring.features.translate.training import served_weights
 from mainspring.features.translate.training.options import TranslateOptions
 from mainspring.training.folder import read_json, write_json
 
-WEIGHTS, SIZES = "start.pt", "start.json"
+SIZES = "start.json"
 SHAPE = "m2m100"
 """Weights of another shape are none to start from."""
 _SIZES = ("width", "inner", "heads", "encoder_layers", "decoder_layers", "longest")
@@ -30,9 +30,9 @@ class Start:
     card: card.Card
 
     def weights(self) -> Any:
-        """By name, in full precision."""
-        kept = torch.load(self.folder / WEIGHTS, weights_only=True)
-        return {name: each.float() for name, each in kept.items()}
+        """By name, in full precision. Raises ``ModelError``."""
+        found = served_weights.by_trainer(served_weights.read(self.folder / "model.bin"))
+        return {name: torch.from_numpy(each.copy()) for name, each in found.items()}
 
     def check(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Raises ``InvalidRequest`` for a language that it has no mark for."""
@@ -47,17 +47,17 @@ class Start:
 
 
 def found(version: Path | None) -> Start | None:
-    """In the folder of a version; None: the run starts from nothing. Raises ``InvalidRequest`` for one whose weights
-    were not kept."""
+    """In the folder of a version, or of a translator; None: the run starts from nothing. Raises ``InvalidRequest`` for
+    one that the recipe did not make."""
     if version is None:
         return None
-    for folder in (version / "translator", version / "output" / "translator"):
+    for folder in (version / "translator", version / "output" / "translator", version):
         sizes = read_json(folder / SIZES)
-        if sizes is not None and sizes.get("shape") == SHAPE and (folder / WEIGHTS).exists():
+        if sizes is not None and sizes.get("shape") == SHAPE and (folder / "model.bin").exists():
             return Start(folder, {name: int(sizes[name]) for name in _SIZES}, card.read(folder))
     raise InvalidRequest(
-        "the version has no weights to start from",
-        remedy="Those that the recipe translate made of late have them: train it again",
+        "nothing can learn on from it",
+        remedy="What the recipe translate made of late can be learned on from: train it again",
         param="options.start",
     )
 
@@ -67,8 +67,7 @@ def options_of(options: TranslateOptions, start: Start | None) -> TranslateOptio
     return options if start is None else options.model_copy(update=dict(start.sizes))
 
 
-def keep(model: M2M100ForConditionalGeneration, options: TranslateOptions, folder: Path) -> None:
-    """Write the weights beside the translator: half of the bits are enough to learn on from."""
+def keep(options: TranslateOptions, folder: Path) -> None:
+    """Write beside the translator what a run needs to learn on from it."""
     folder.mkdir(parents=True, exist_ok=True)
-    torch.save({name: each.to(torch.bfloat16) for name, each in model.state_dict().items()}, folder / WEIGHTS)
     write_json(folder / SIZES, {"shape": SHAPE, **{name: getattr(options, name) for name in _SIZES}})
