@@ -31,12 +31,14 @@ class RecipeOptions(BaseModel):
     """The options of a recipe; each has its own subclass, with a description of each field.
 
     ``named`` are options that name a version, or a model that was pulled, with the kinds that fit; the service that
-    takes the order finds its folder (``Work.given``). ``leaving`` are options by which rows leave the machine.
+    takes the order finds its folder (``Work.given``). ``packaged`` are folders of the package, by the names that they
+    have in such an option. ``leaving`` are options by which rows leave the machine.
     ``asked`` are options that name what is served here and is asked by the run (``training.asking``).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     named: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    packaged: ClassVar[Mapping[str, Path]] = {}
     leaving: ClassVar[tuple[str, ...]] = ()
     asked: ClassVar[tuple[str, ...]] = ()
 

@@ -21,7 +21,7 @@ from mainspring.features.translate.documents.sentences import cut, sentences
 from mainspring.features.translate.engine.card import Card
 from mainspring.features.translate.engine.translator import TranslatedText, Translator
 from mainspring.features.translate.languages import Guess
-from mainspring.features.translate.memory import Remembered
+from mainspring.features.translate.memory import Remembered, SentenceTranslation
 from mainspring.features.translate.placeholders import mask, masks
 from mainspring.features.translate.routes import TranslateBody
 from mainspring.features.translate.settings import TranslateSettings
@@ -88,11 +88,11 @@ def test_what_a_tenant_has_remembered_takes_no_longer_where_others_have_more() -
     def took(others: int) -> float:
         remembered = Remembered(2 * others, 10)
         for number in range(others):
-            remembered.keep(f"other {number // 10}", str(number), "x")
+            remembered.keep(f"other {number // 10}", str(number), SentenceTranslation("x"))
 
         def fill(_: str) -> None:
             for number in range(500):
-                remembered.keep("acme", str(number), "x")
+                remembered.keep("acme", str(number), SentenceTranslation("x"))
 
         least = min(_took(fill, "") for _ in range(5))
         assert len(remembered) == others + 10
@@ -105,12 +105,12 @@ def test_what_is_remembered_goes_when_it_is_old(monkeypatch: pytest.MonkeyPatch)
     now = [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     remembered = Remembered(10, 10, 60.0)
-    remembered.keep("acme", "a", "x")
+    remembered.keep("acme", "a", SentenceTranslation("x"))
     now[0] += 30
-    remembered.keep("acme", "b", "y")
-    assert remembered.find("acme", "a") == "x"
+    remembered.keep("acme", "b", SentenceTranslation("y"))
+    assert remembered.find("acme", "a") == SentenceTranslation("x")
     now[0] += 31
-    assert (remembered.find("acme", "a"), remembered.find("acme", "b")) == (None, "y")
+    assert (remembered.find("acme", "a"), remembered.find("acme", "b")) == (None, SentenceTranslation("y"))
     now[0] += 60
     remembered.tidy()
     assert len(remembered) == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,6 +16,7 @@ from mainspring.core.errors import NotFound
 from mainspring.core.settings import ModelsSettings, Settings
 from mainspring.core.types import Principal
 from mainspring.features.translate import assistant
+from mainspring.features.translate.engine import card
 from mainspring.features.translate.engine.trained import TrainedTranslators
 from mainspring.features.translate.engine.translators import Translators
 from mainspring.features.translate.feature import Translation
@@ -374,7 +376,7 @@ async def test_what_was_made_of_erased_rows_translates_only_by_its_name(tmp_path
 
 async def test_a_translator_that_a_tenant_trained_is_listed_and_translates_for_it(tmp_path: Path) -> None:
     translator(tmp_path / "version" / "translator", pairs=("en-fr", "fr-en"))
-    async with worlds.opened(tmp_path / "home", translate=TranslateSettings()) as world:
+    async with worlds.opened(tmp_path / "home", translate=TranslateSettings(packaged=False)) as world:
         _, before = await ask(world, {"text": "The house is red.", "target": "fr", "source": "en"})
         assert "There is no translator" in before["error"]["message"]
         key = world.keys["red"]
@@ -395,7 +397,7 @@ async def test_a_fresh_server_says_that_nothing_translates_before_it_asks_for_a_
     # What tells languages apart is not even there.
     monkeypatch.setitem(sys.modules, "py3langid.langid", None)
     languages_of.cache_clear()
-    async with worlds.opened(tmp_path / "home", translate=TranslateSettings()) as world:
+    async with worlds.opened(tmp_path / "home", translate=TranslateSettings(packaged=False)) as world:
         for text in ("OK", "The house is red."):
             status, found = await ask(world, {"text": text, "target": "fr"})
             assert (status, found["error"]["param"]) == (400, "model")
@@ -408,13 +410,13 @@ async def test_a_fresh_server_says_that_nothing_translates_before_it_asks_for_a_
         status, found = await ask(world, {"text": "The house is red.", "target": "fr", "source": "en", "model": "echo"})
         assert (status, found["model"]) == (200, "echo")
     languages_of.cache_clear()
-    async with worlds.opened(tmp_path / "home", translate=TranslateSettings(chat="ekko")) as world:
+    async with worlds.opened(tmp_path / "home", translate=TranslateSettings(chat="ekko", packaged=False)) as world:
         _, found = await ask(world, {"text": "The house is red.", "target": "fr"})
         assert "translate.chat names ekko, which is not served" in found["error"]["message"]
 
 
 async def test_the_chat_model_of_the_settings_is_listed_and_translates(tmp_path: Path) -> None:
-    async with worlds.opened(tmp_path / "home", translate=TranslateSettings(chat="echo")) as world:
+    async with worlds.opened(tmp_path / "home", translate=TranslateSettings(chat="echo", packaged=False)) as world:
         listed = (await world.call(world.keys["red"], "GET", "/v1/translate/languages")).json()
         assert [(each["id"], each["family"], len(each["pairs"])) for each in listed["data"]] == [("echo", "chat", 12)]
         assert [each["language"] for each in listed["languages"]] == ["en", "es", "fr", "ko"]
@@ -425,16 +427,58 @@ async def test_the_chat_model_of_the_settings_is_listed_and_translates(tmp_path:
 
 async def test_the_larger_model_translates_what_no_translator_knows(tmp_path: Path) -> None:
     models = ModelsSettings(larger="echo")
-    async with worlds.opened(tmp_path / "home", models=models, translate=TranslateSettings()) as world:
+    async with worlds.opened(tmp_path / "home", models=models, translate=TranslateSettings(packaged=False)) as world:
         listed = (await world.call(world.keys["red"], "GET", "/v1/translate/languages")).json()
         assert [each["id"] for each in listed["data"]] == ["echo"]
         status, found = await ask(world, {"text": "The house is red.", "target": "fr"})
         assert (status, found.get("model")) == (200, "echo")
         status, found = await ask(world, {"text": "The house is red.", "source": "en", "target": "de"})
         assert (status, found["error"]["param"]) == (400, "target")
-    async with worlds.opened(tmp_path / "other", models=models, translate=TranslateSettings(chat="")) as world:
+    async with worlds.opened(
+        tmp_path / "other", models=models, translate=TranslateSettings(chat="", packaged=False)
+    ) as world:
         status, found = await ask(world, {"text": "The house is red.", "target": "fr"})
         assert "There is no translator" in found["error"]["message"]
+
+
+async def test_a_fresh_server_translates_by_what_the_package_brings(tmp_path: Path) -> None:
+    async with worlds.opened(tmp_path / "home", translate=TranslateSettings()) as world:
+        listed = (await world.call(world.keys["red"], "GET", "/v1/translate/languages")).json()
+        assert [each["id"] for each in listed["data"]] == ["everyday"]
+        assert [each["language"] for each in listed["languages"]] == ["en", "es", "fr"]
+        for body, word in (
+            ({"text": "The house is red.", "target": "fr"}, "maison"),
+            ({"text": "The house is red.", "target": "es"}, "casa"),
+            ({"text": "La maison est rouge.", "target": "en"}, "house"),
+            ({"text": "La casa es roja.", "target": "en"}, "house"),
+        ):
+            status, found = await ask(world, body)
+            assert (status, found.get("model")) == (200, "everyday"), found
+            assert word in found["text"]
+        status, found = await ask(world, {"text": "The house is red.", "target": "ko", "source": "en"})
+        assert (status, found["error"]["param"]) == (400, "target")
+
+
+async def test_the_larger_model_comes_before_the_package(tmp_path: Path) -> None:
+    models = ModelsSettings(larger="echo")
+    async with worlds.opened(tmp_path / "home", models=models, translate=TranslateSettings()) as world:
+        text = {"text": "The house is red.", "target": "fr"}
+        assert (await ask(world, text))[1]["model"] == "echo"
+        # Whoever is in a hurry names it.
+        assert (await ask(world, {**text, "model": "everyday"}))[1]["model"] == "everyday"
+
+
+async def test_sentences_that_the_translator_doubts_are_counted_again_where_they_are_remembered(tmp_path: Path) -> None:
+    translator(tmp_path / "home-made" / "sure")
+    told = card.read(tmp_path / "home-made" / "sure")
+    text = {"text": "The house is red. We go to the station.", "target": "fr", "source": "en"}
+    for doubtful, wanted in ((-1e3, 0), (0.0, 2), (None, 0)):
+        replace(told, doubtful=doubtful).write(tmp_path / "home-made" / "sure")
+        own = TranslateSettings(folder=str(tmp_path / "home-made"))
+        async with worlds.opened(tmp_path / f"home{doubtful}", translate=own) as world:
+            first, again = (await ask(world, text))[1], (await ask(world, text))[1]
+            assert first["sentences"]["doubtful"] == again["sentences"]["doubtful"] == wanted
+            assert again["sentences"]["remembered"] == 2
 
 
 async def test_the_model_answers_in_a_chat(world: worlds.World) -> None:
@@ -449,7 +493,7 @@ async def test_the_model_answers_in_a_chat(world: worlds.World) -> None:
 
 async def test_translators_and_their_pairs_are_listed(world: worlds.World) -> None:
     found = (await world.call(world.keys["red"], "GET", "/v1/translate/languages")).json()
-    assert [each["id"] for each in found["data"]] == ["second", "tiny"]
+    assert [each["id"] for each in found["data"]] == ["second", "tiny", "everyday"]
     assert [each["language"] for each in found["languages"]] == ["en", "es", "fr", "ko"]
 
 

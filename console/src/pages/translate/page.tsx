@@ -16,7 +16,7 @@ interface Translation {
   needs_source: boolean;
   detected: Guess[];
   text: string | null;
-  sentences?: { parted: number; copied: number };
+  sentences?: { parted: number; copied: number; doubtful: number };
 }
 
 export default function TranslatePage(): ReactNode {
@@ -127,6 +127,7 @@ function Said({ said, text, from }: { said: Translation & { of: string; target: 
         <span>from {from}</span>
         {said.model && <span>by {said.model}</span>}
         {Boolean(said.sentences?.copied) && <Badge tone="warn">some of it was not translated</Badge>}
+        {Boolean(said.sentences?.doubtful) && <Badge tone="warn">some of it may be wrong</Badge>}
       </p>
       {changed && said.id && (
         <>

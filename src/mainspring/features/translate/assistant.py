@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
@@ -75,8 +76,8 @@ class TranslationOptions(Closed):
 
 
 class TranslationAssistant:
-    """Translates by translators, by a model of ``chat`` where one is named, and what none of these knows by
-    ``fallback``, if that is served."""
+    """Translates by translators, by a model of ``chat`` where one is named, what none of these knows by ``fallback``,
+    if that is served, and otherwise by what the package brings: it is fast, and worse than larger models."""
 
     def __init__(
         self,
@@ -105,6 +106,8 @@ class TranslationAssistant:
         if chat and chat in self._chat:
             pairs = tuple(f"{one}-{other}" for one in LANGUAGES for other in LANGUAGES if one != other)
             known.setdefault(chat, Card("chat", pairs))
+        for each, card in (await asyncio.to_thread(self.translators.packaged)).items():
+            known.setdefault(each, card)
         return known
 
     async def guesses(self, text: str, principal: Principal) -> list[Guess]:
@@ -195,6 +198,8 @@ class TranslationAssistant:
         known_for = self._settings.chat != "auto" or {source, wanted.target} <= set(LANGUAGES)
         if chat and chat in self._chat and known_for:
             return ByChat(self._chat[chat], chat, context), chat
+        if brought := await self.translators.of_package(source, wanted.target):
+            return brought[1], brought[0]
         visible = await self.visible(context.principal)
         pairs = sorted({pair for card in visible.values() for pair in card.pairs})
         known = f"Known pairs: {', '.join(pairs)}. To use a chat model, name it as `model`" if pairs else self._remedy()
@@ -262,7 +267,7 @@ class ByChat:
 def _report(report: Report, source: str) -> str:
     told = {
         "source": source, "sentences": report.sentences, "remembered": report.remembered, "edited": report.edited,
-        "parted": report.parted, "copied": report.copied,
+        "parted": report.parted, "copied": report.copied, "doubtful": report.doubtful,
     }  # fmt: skip
     return "; ".join(f"{key}={value}" for key, value in told.items())
 

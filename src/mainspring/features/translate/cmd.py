@@ -238,6 +238,12 @@ def _translated(context: typer.Context, given: dict[str, Any], to: str, source: 
         raise InvalidRequest(
             "the language of the text is not certain", remedy=f"Name the language: {likely}", param="source"
         )
+    sentences = found["sentences"]
+    if sentences["doubtful"]:
+        told = (
+            f"{sentences['doubtful']} of {sentences['sentences']} sentences may be wrong: {found['model']} doubts them"
+        )
+        print(told, file=sys.stderr)
     return found
 
 

@@ -41,6 +41,14 @@ def digest(source: str, source_language: str, target_language: str) -> str:
     return hashlib.sha256(f"{source_language}\0{target_language}\0{source.strip()}".encode()).hexdigest()
 
 
+@dataclass(frozen=True, slots=True)
+class SentenceTranslation:
+    """A sentence's translation. ``doubtful``: see ``engine.translator.TranslatedText``."""
+
+    text: str
+    doubtful: bool = False
+
+
 class Remembered:
     """Translated sentences: at most ``most`` in all, and ``own`` of a tenant, for ``seconds``; the least used go
     first. All of it is used by one thread."""
@@ -49,14 +57,14 @@ class Remembered:
         self._most = most
         self._own = own
         self._seconds = seconds
-        self._all: OrderedDict[tuple[str, str], tuple[str, float]] = OrderedDict()
+        self._all: OrderedDict[tuple[str, str], tuple[SentenceTranslation, float]] = OrderedDict()
         # The order of each tenant's own: to look for it among all others' would take as long as there are others.
         self._of: dict[str, OrderedDict[str, None]] = {}
 
     def __len__(self) -> int:
         return len(self._all)
 
-    def find(self, tenant: str, key: str) -> str | None:
+    def find(self, tenant: str, key: str) -> SentenceTranslation | None:
         found = self._all.get((tenant, key))
         if found is None:
             return None
@@ -68,7 +76,7 @@ class Remembered:
         self._of[tenant].move_to_end(key)
         return translation
 
-    def keep(self, tenant: str, key: str, translation: str) -> None:
+    def keep(self, tenant: str, key: str, translation: SentenceTranslation) -> None:
         if not min(self._most, self._own):
             return
         mine = self._of.setdefault(tenant, OrderedDict())

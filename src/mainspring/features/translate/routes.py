@@ -264,7 +264,8 @@ def _translated(
         "text": None if body.texts is not None else said,
         "texts": json.loads(said) if body.texts is not None else None,
         "sentences": {
-            each: int(told.get(each, 0)) for each in ("sentences", "remembered", "edited", "parted", "copied")
+            each: int(told.get(each, 0))
+            for each in ("sentences", "remembered", "edited", "parted", "copied", "doubtful")
         },
         "usage": {"characters": len(text) if body.texts is None else sum(map(len, body.texts))}
         | encode.usage_body(answer.usage),

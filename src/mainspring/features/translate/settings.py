@@ -14,6 +14,7 @@ class TranslateSettings(Section):
     folder: str = Field(
         "", description="a translator's folder, or a folder with several; empty: `translators` in the home"
     )
+    packaged: bool = Field(True, description="what nothing else translates, the translator of the package does")
     chat: str = Field(
         "auto",
         description="chat model that translates what no translator can; auto: models.larger if served; empty: none",

@@ -10,7 +10,7 @@ from mainspring.core.types import Principal, Usage
 from mainspring.features.translate.documents.pieces import Piece, joined, pieces
 from mainspring.features.translate.documents.sentences import cut, sentences
 from mainspring.features.translate.engine.translator import TranslatedText
-from mainspring.features.translate.memory import Edits, Remembered, digest
+from mainspring.features.translate.memory import Edits, Remembered, SentenceTranslation, digest
 from mainspring.features.translate.placeholders import MARK, MOST, Masked, between, masks, restore, together
 from mainspring.features.translate.text_threads import Aside
 
@@ -43,13 +43,15 @@ class Job:
 @dataclass(slots=True)
 class Report:
     """How it went: sentences in all, those that were remembered or edited by the person, those whose marks the
-    translator lost and that were translated in parts, and those that came back as they were."""
+    translator lost and that were translated in parts, those that came back as they were, and those that the translator
+    doubts."""
 
     sentences: int = 0
     remembered: int = 0
     edited: int = 0
     parted: int = 0
     copied: int = 0
+    doubtful: int = 0
     usage: Usage = field(default_factory=Usage)
 
 
@@ -155,16 +157,18 @@ class Translating:
             for each, name in digests.items():
                 found = None if each in known else self._remembered.find(principal.tenant, state + name)
                 if found is not None:
-                    known[each] = found
+                    known[each] = found.text
                     report.remembered += 1
+                    report.doubtful += found.doubtful
                 elif each not in known:
                     left.append(each)
             return left, masks(left, job.terms, names=job.names)
 
         def keep() -> None:
             for each, translation in zip(left, made, strict=True):
-                known[each] = translation
-                report.copied += translation == each and len(each.split()) > 1
+                known[each] = translation.text
+                report.copied += translation.text == each and len(each.split()) > 1
+                report.doubtful += translation.doubtful
                 self._remembered.keep(principal.tenant, state + digests[each], translation)
 
         left, masked = await self._aside(remember, begun=True)
@@ -173,41 +177,49 @@ class Translating:
         return known
 
 
-async def _said(masked: Sequence[Masked], job: Job, speaks: Speaks, report: Report) -> list[str]:
+async def _said(masked: Sequence[Masked], job: Job, speaks: Speaks, report: Report) -> list[SentenceTranslation]:
     """Each translated with all that is kept in it: whole where its marks come back, otherwise in parts."""
 
-    async def translate(texts: Sequence[str]) -> list[str]:
+    async def translate(texts: Sequence[str]) -> list[SentenceTranslation]:
         said = await speaks.translate(texts, job.source, job.target)
         report.usage += Usage(sum(each.read for each in said), sum(each.written for each in said))
-        return [each.text for each in said]
+        return [SentenceTranslation(each.text, each.doubtful) for each in said]
 
     whole = [each for each in masked if not each.kept or (speaks.marks and len(each.kept) <= MOST)]
-    texts = dict(zip(whole, await translate([each.text for each in whole]), strict=True))
-    made = {each: restore(text, each) for each, text in texts.items()}
-    parted = [each for each in masked if made.get(each) is None]
+    found = dict(zip(whole, await translate([each.text for each in whole]), strict=True))
+    made: dict[Masked, SentenceTranslation] = {}
+    for each, said in found.items():
+        text = restore(said.text, each)
+        if text is not None:
+            made[each] = SentenceTranslation(text, said.doubtful)
+    parted = [each for each in masked if each not in made]
     report.parted += len(parted)
     return await _parts(masked, made, parted, translate)
 
 
 async def _parts(
     masked: Sequence[Masked],
-    made: Mapping[Masked, str | None],
+    made: Mapping[Masked, SentenceTranslation],
     parted: Sequence[Masked],
-    translate: Callable[[Sequence[str]], Awaitable[list[str]]],
-) -> list[str]:
+    translate: Callable[[Sequence[str]], Awaitable[list[SentenceTranslation]]],
+) -> list[SentenceTranslation]:
     wanted = {part.strip() for each in parted for part in between(each) if any(one.isalpha() for one in part)}
     ordered = sorted(wanted)
-    known = dict(zip(ordered, await translate(ordered), strict=True)) if ordered else {}
+    said = dict(zip(ordered, await translate(ordered), strict=True)) if ordered else {}
     # A mark that the translator makes up within a part stands for nothing.
-    known = {part: " ".join(MARK.sub(" ", text).split()) for part, text in known.items()}
+    known = {part: " ".join(MARK.sub(" ", each.text).split()) for part, each in said.items()}
 
-    def said(part: str) -> str:
+    def of(part: str) -> str:
         return _spaced(part, known.get(part.strip(), part.strip()))
 
     found = []
     for each in masked:
-        whole = made.get(each)
-        found.append(together(between(each), said, each) if whole is None else whole)
+        if each in made:
+            found.append(made[each])
+            continue
+        parts = between(each)
+        doubtful = any(said[part.strip()].doubtful for part in parts if part.strip() in said)
+        found.append(SentenceTranslation(together(parts, of, each), doubtful))
     return found
 
 

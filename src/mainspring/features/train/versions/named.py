@@ -48,8 +48,12 @@ async def given(
                 )
             folders[name] = _absolute(value)
             continue
+        if value in options.packaged:
+            folders[name] = options.packaged[value]
+            continue
         if "chat" not in kinds and not orders.usable(value):
-            raise InvalidRequest(f"{name} names a version", remedy="Write NAME@NUMBER", param=param)
+            brought = "".join(f", or {each}, which comes with the package" for each in sorted(options.packaged))
+            raise InvalidRequest(f"{name} names a version", remedy=f"Write NAME@NUMBER{brought}", param=param)
         found = await bases.of(principal, value, kinds, param)
         assert found.folder is not None
         folders[name] = found.folder

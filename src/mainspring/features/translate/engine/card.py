@@ -15,6 +15,8 @@ from mainspring.core.errors import ModelError
 from mainspring.features.translate.languages import name
 
 FILE = "translator.json"
+PACKAGED = Path(__file__).parents[1] / "packaged"
+"""The translators that the package brings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +65,14 @@ def family_of(model: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """``pairs`` are such as ``en-fr``. ``longest`` is in pieces."""
+    """``pairs`` are such as ``en-fr``. ``longest`` is in pieces. ``doubtful``: a translation whose pieces have a lower
+    mean log probability is often wrong; None: that was not measured."""
 
     family: str
     pairs: tuple[str, ...]
     longest: int = 96
     figures: Mapping[str, Any] = field(default_factory=dict)
+    doubtful: float | None = None
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -95,15 +99,25 @@ class Card:
             "pairs": list(self.pairs),
             "longest": self.longest,
             "figures": dict(self.figures),
+            **({} if self.doubtful is None else {"doubtful": self.doubtful}),
         }
         (folder / FILE).write_text(json.dumps(told, indent=2), encoding="utf-8")
+
+
+def brought() -> list[Path]:
+    """The folders of the package's translators."""
+    return sorted(each.parent for each in PACKAGED.glob(f"*/{FILE}"))
 
 
 def read(folder: Path) -> Card:
     """Raises ``ModelError``: it is no folder of a translator."""
     try:
         told = json.loads((folder / FILE).read_text(encoding="utf-8"))
-        card = Card(str(told["family"]), tuple(told["pairs"]), int(told.get("longest", 96)), told.get("figures", {}))
+        least = told.get("doubtful")
+        card = Card(
+            str(told["family"]), tuple(told["pairs"]), int(told.get("longest", 96)), told.get("figures", {}),
+            None if least is None else float(least),
+        )  # fmt: skip
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(
             f"{folder} is not the folder of a translator: {error}",

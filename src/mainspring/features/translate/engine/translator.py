@@ -22,11 +22,13 @@ _BATCH = 16
 
 @dataclass(frozen=True, slots=True)
 class TranslatedText:
-    """A translation, with the pieces that were read and written."""
+    """A translation, with the pieces that were read and written. ``doubtful``: the translator gives it so low a
+    probability that it is often wrong (``Card.doubtful``)."""
 
     text: str
     read: int
     written: int
+    doubtful: bool = False
 
 
 class Translator:
@@ -87,14 +89,17 @@ class Translator:
             max_input_length=0,
             max_decoding_length=2 * self.card.longest,
             no_repeat_ngram_size=4,
+            return_scores=True,
         )
+        least = self.card.doubtful
         said = [TranslatedText("", 0, 0) for _ in sentences]
         for number, pieces, result in zip(of, inputs, results, strict=True):
             written = result.hypotheses[0][len(around.prefix) :]
             text = self._text(written)
             before = said[number]
             joined = f"{before.text} {text}".strip() if before.text else text
-            said[number] = TranslatedText(joined, before.read + len(pieces), before.written + len(written))
+            doubtful = before.doubtful or (least is not None and result.scores[0] < least)
+            said[number] = TranslatedText(joined, before.read + len(pieces), before.written + len(written), doubtful)
         return said
 
     def _text(self, pieces: Sequence[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Mapping
 from pathlib import Path
 
 from mainspring.core.errors import InvalidRequest, ModelError, NotFound
@@ -16,9 +17,6 @@ from mainspring.features.translate.engine.trained import TrainedTranslators
 from mainspring.features.translate.engine.translator import Translator
 from mainspring.features.translate.settings import TranslateSettings
 from mainspring.training.gone import gone
-
-PACKAGED = Path(__file__).parents[1] / "weights"
-"""What the package brings, if it brings any."""
 
 
 class Translators:
@@ -34,28 +32,27 @@ class Translators:
         self.trained = TrainedTranslators()
 
     def folders(self) -> dict[str, Path]:
-        """By name: of the settings first."""
-        found: dict[str, Path] = {}
-        for place in (self._home, PACKAGED):
-            folders = [place] if (place / card.FILE).exists() else sorted(place.glob("*/")) if place.is_dir() else []
-            for each in folders:
-                if (each / card.FILE).exists():
-                    found.setdefault(each.name, each)
-        return found
+        """By name: those that the settings bring."""
+        if (self._home / card.FILE).exists():
+            return {self._home.name: self._home}
+        found = sorted(self._home.glob("*/")) if self._home.is_dir() else []
+        return {each.name: each for each in found if (each / card.FILE).exists()}
 
-    def cards(self) -> dict[str, card.Card]:
-        """Of those that can be read."""
-        made: dict[str, card.Card] = {}
-        for name, folder in self.folders().items():
-            try:
-                made[name] = card.read(folder)
-            except ModelError:
-                continue
-        return made
+    def packaged(self) -> dict[str, card.Card]:
+        """What the package brings, if it is to translate."""
+        return _cards({each.name: each for each in card.brought()}) if self._own.packaged else {}
+
+    async def of_package(self, source: str, target: str) -> tuple[str, Translator] | None:
+        """The first of the package that knows the pair, with its name. Raises ``MissingExtra``."""
+        for name, found in (await asyncio.to_thread(self.packaged)).items():
+            if f"{source}-{target}" in found.pairs:
+                return name, await self._opened(card.PACKAGED / name)
+        return None
 
     async def visible(self, principal: Principal) -> dict[str, card.Card]:
-        """All that the caller may name: those of folders, then what the tenant has trained, by its labels."""
-        known = await asyncio.to_thread(self.cards)
+        """All that the caller may name but what the package brings: those of folders, then what the tenant has trained,
+        by its labels."""
+        known = await asyncio.to_thread(lambda: _cards(self.folders()))
         for each in await self.trained.of(principal):
             known.setdefault(each.label, each.card)
         return known
@@ -64,7 +61,7 @@ class Translators:
         self, principal: Principal, name: str, source: str, target: str, preferred: str = ""
     ) -> tuple[str, Translator] | None:
         """The one of this name with its name or label. Without a name the first that knows the pair: the version
-        ``preferred``, folders, and what the tenant has trained; None: none knows it.
+        ``preferred``, folders, and what the tenant has trained, but none of the package; None: none knows it.
 
         Raises ``NotFound`` for a name that is not there, or that the caller's groups do not see, ``InvalidRequest``
         naming the pairs of one that does not know this pair.
@@ -76,9 +73,10 @@ class Translators:
                 translator = await self._opened(first[1])
                 if pair in translator.card.pairs:
                     return first[0], translator
-            for each, found in (await asyncio.to_thread(self.cards)).items():
+            folders = await asyncio.to_thread(self.folders)
+            for each, found in (await asyncio.to_thread(_cards, folders)).items():
                 if pair in found.pairs:
-                    return each, await self._opened(self.folders()[each])
+                    return each, await self._opened(folders[each])
             for own in await self.trained.of(principal):
                 if pair in own.card.pairs:
                     return own.label, await self._opened(own.folder)
@@ -94,7 +92,8 @@ class Translators:
         return label, translator
 
     async def _named(self, principal: Principal, name: str) -> tuple[str, Path]:
-        folders = await asyncio.to_thread(self.folders)
+        packaged = {each: card.PACKAGED / each for each in await asyncio.to_thread(self.packaged)}
+        folders = packaged | await asyncio.to_thread(self.folders)
         if name in folders:
             return name, folders[name]
         found = await self.trained.named(principal, name)
@@ -125,3 +124,14 @@ class Translators:
     def close(self) -> None:
         self._turns.shutdown(wait=False, cancel_futures=True)
         self._open.clear()
+
+
+def _cards(folders: Mapping[str, Path]) -> dict[str, card.Card]:
+    """Of those that can be read."""
+    made: dict[str, card.Card] = {}
+    for name, folder in folders.items():
+        try:
+            made[name] = card.read(folder)
+        except ModelError:
+            continue
+    return made

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import ClassVar
 
 from pydantic import Field
 
+from mainspring.features.translate.engine.card import brought
 from mainspring.training.recipe import RecipeOptions
 
 
@@ -14,11 +16,12 @@ class TranslateOptions(RecipeOptions):
     """What a translator is made of, and how long it learns. One that starts from another has its sizes and pieces."""
 
     named: ClassVar[Mapping[str, tuple[str, ...]]] = {"start": ("translator",)}
+    packaged: ClassVar[Mapping[str, Path]] = {each.name: each for each in brought()}
 
     start: str = Field(
         "",
         max_length=256,
-        description="a version (NAME@NUMBER) to learn on from, as with few edits; none: from nothing",
+        description="a version (NAME@NUMBER), or `everyday` of the package, to learn on from; none: from nothing",
     )
     pairs: tuple[str, ...] = Field(
         (), max_length=64, description="pairs such as `en-fr` to learn; none: all of the data"

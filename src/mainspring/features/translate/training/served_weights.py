@@ -48,7 +48,9 @@ def read(model: Path) -> dict[str, NDArray[np.float32]]:
     try:
         found = _variables(_Bytes(model.read_bytes()))
     except (OSError, struct.error, UnicodeDecodeError, ValueError, KeyError) as error:
-        raise ModelError(f"the weights in {model} cannot be read: {error}", remedy="Train the translator again") from None
+        raise ModelError(
+            f"the weights in {model} cannot be read: {error}", remedy="Train the translator again"
+        ) from None
     scales = {name: found.pop(name) for name in [*found] if name.endswith("_scale")}
     for name, scale in scales.items():
         matrix = name.removesuffix("_scale")
@@ -80,7 +82,12 @@ def by_trainer(found: Arrays) -> dict[str, NDArray[np.float32]]:
     """The same in the names of ``M2M100ForConditionalGeneration``. Raises ``KeyError`` for a model of another shape."""
     table = found["decoder/embeddings/weight"]
     made = dict.fromkeys(
-        ("model.shared.weight", "model.encoder.embed_tokens.weight", "model.decoder.embed_tokens.weight", "lm_head.weight"),
+        (
+            "model.shared.weight",
+            "model.encoder.embed_tokens.weight",
+            "model.decoder.embed_tokens.weight",
+            "lm_head.weight",
+        ),
         table,
     )
     for side in ("encoder", "decoder"):
