@@ -4,8 +4,9 @@
     python benchmarks/translators.py chat --keep FOLDER --model NAME [--tested N]
     python benchmarks/translators.py report --keep FOLDER
 
-ARM is ``four`` (English with French, Spanish and Korean in one model), ``pair`` (English and French alone) or
-``pair-plain`` (the same without span corruption: all steps are translation). They have the same size, batches and
+ARM is ``four`` (English with French, Spanish and Korean in one model), ``longer`` (which learns on from ``four``),
+``pair`` (English and French alone) or ``pair-plain`` (the same without span corruption: all steps are translation).
+Those that start from nothing have the same size, batches and
 number of steps, of which ``--spans`` are span corruption. Each run lies below FOLDER; with ``--seconds`` it stops after
 a checkpoint, and the same command goes on. ``--strings WHEEL`` (Django's, for one) adds the strings of programs as a
 second domain, when FOLDER is new. ``chat`` has a chat model of the catalogue translate the first N sentences of each
@@ -39,10 +40,13 @@ if TYPE_CHECKING:
 
 ARMS: Mapping[str, tuple[str, tuple[str, ...], bool]] = {
     "four": ("four languages", (), True),
+    "longer": ("four languages, longer", (), False),
     "pair": ("one pair", ("en-fr",), True),
     "pair-plain": ("one pair, no span corruption", ("en-fr",), False),
 }
 """Name in the result, pairs (none: all), and whether it begins with span corruption."""
+STARTS: Mapping[str, str] = {"longer": "four"}
+"""The arm whose finished model an arm learns on from."""
 COMPARED = {"four languages over one pair": ("four", "pair"), "span corruption": ("pair", "pair-plain")}
 SIDES, SEED = ("train", "validation", "test"), 1
 Said = Mapping[str, Sequence[str]]
@@ -87,7 +91,8 @@ def go_on(arm: str, asked: argparse.Namespace) -> None:
         options |= {"batch_tokens": asked.batch_tokens, "rate": asked.rate}
         options |= {name: json.loads(value) for name, _, value in (each.partition("=") for each in asked.option)}
         until = time.time() + asked.seconds if asked.seconds else None
-        folder.create(RunRequest("translate", options, seed=SEED, until=until))
+        given = {"start": str(asked.keep / STARTS[arm])} if arm in STARTS else {}
+        folder.create(RunRequest("translate", options, seed=SEED, until=until, given=given))
         for side in SIDES:
             if not (folder.data / f"{side}.jsonl").exists():
                 shutil.copy(source / f"{side}.jsonl", folder.data)
@@ -252,7 +257,10 @@ def told(keep: Path) -> None:
         found[arm] = {held.name: worth(texts[held.name], held) for held in sets}
         options = Folder(keep / arm).asked.options
         steps[arm] = options["pretrain_steps"] + options["steps"]
+        if arm in STARTS:
+            steps[arm] += steps[STARTS[arm]]
         trained = f"{options['pretrain_steps']} + {options['steps']} steps of {options['batch_tokens']} pieces"
+        trained += f" on from {ARMS[STARTS[arm]][0]}" if arm in STARTS else ""
         figures |= figures_of(ARMS[arm][0], trained, found[arm], floors, sets)
     for what, (one, other) in COMPARED.items():
         if one in found and other in found and steps[one] == steps[other]:
