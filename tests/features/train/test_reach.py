@@ -19,6 +19,7 @@ from mainspring.features.train import service as service_module
 from mainspring.features.train.settings import TrainSettings
 from mainspring.features.train.tables import training_jobs
 from mainspring.features.train.versions.serving import Serving
+from mainspring.features.translate.engine import card
 from mainspring.stores.sql import rows
 from mainspring.training.ports import Order
 from mainspring.training.recipe import Made
@@ -104,6 +105,20 @@ async def test_a_reward_model_is_a_version_of_the_tenant(tmp_path: Path) -> None
 
         home.service.checking.by_hand = True
         assert asked(home, tmp_path, await order("/srv/own", staff))["given"] == {"reward_model": "/srv/own"}
+
+
+async def test_a_translator_of_the_package_is_a_start(tmp_path: Path) -> None:
+    pairs = write(tmp_path / "pairs", [{"source": "a", "target": "b", "from": "en", "to": "fr"}] * 12)
+    async with world(tmp_path, works=False) as home:
+        job = await home.order("translate", options={"start": "everyday"}, folder=pairs)
+        assert asked(home, tmp_path, job.id)["given"] == {"start": str(card.PACKAGED / "everyday")}
+        with pytest.raises(InvalidRequest, match="or everyday, which comes with the package") as caught:
+            await home.order("translate", options={"start": "everyday-2"}, folder=pairs)
+        assert caught.value.param == "options.start"
+        listed = await planning.bases(home.service, home.who, "translate", "start")
+        assert [(each["id"], each["kind"], each["source"]) for each in listed["data"]] == [
+            ("everyday", "translator", "package")
+        ]
 
 
 async def test_nothing_is_made_from_a_stale_version_that_would_be_withdrawn_at_once(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from mainspring.core.errors import InvalidRequest, Unsupported
 from mainspring.core.types import Principal
 from mainspring.features.train.jobs import bounds
 from mainspring.features.train.service import Training
+from mainspring.features.train.versions.bases import BaseChoice
 from mainspring.training import recipes
 from mainspring.training.chat import memory as of_chat
 from mainspring.training.chat.options import TuneOptions
@@ -54,6 +55,8 @@ async def bases(service: Training, principal: Principal, name: str, option: str)
         kinds = tuple(sorted({kind for each in asked for kind in each.bases}))
     # Options whose kinds are not in the catalogue name versions alone, see ``named.given``.
     found, more = await service.bases.choices(principal, kinds, models=not option or "chat" in kinds)
+    packaged = asked[0].options.packaged if option else ()
+    found = [*(BaseChoice(each, kinds[0], "package") for each in packaged), *found]
     data = [
         {
             "id": each.name,

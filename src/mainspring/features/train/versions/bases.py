@@ -41,7 +41,7 @@ class BaseChoice:
 
     name: str
     kind: str
-    source: Literal["model", "version"]
+    source: Literal["model", "version", "package"]
 
 
 class Bases:
