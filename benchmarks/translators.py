@@ -2,6 +2,7 @@
 
     MAINSPRING_DATA=... python benchmarks/translators.py ARM --keep FOLDER [--seconds N] [--steps N] [--spans N]
     python benchmarks/translators.py chat --keep FOLDER --model NAME [--tested N]
+    python benchmarks/translators.py package --keep FOLDER --of ARM --out FOLDER
     python benchmarks/translators.py report --keep FOLDER
 
 ARM is ``four`` (English with French, Spanish and Korean in one model), ``longer`` (which learns on from ``four``),
@@ -11,6 +12,10 @@ number of steps, of which ``--spans`` are span corruption. Each run lies below F
 a checkpoint, and the same command goes on. ``--strings WHEEL`` (Django's, for one) adds the strings of programs as a
 second domain, when FOLDER is new. ``chat`` has a chat model of the catalogue translate the first N sentences of each
 set through the gateway, which is what ``translate.chat`` does; the first of ``four`` are compared with these.
+
+``package`` writes the translator of an arm as the package brings it: without Korean, of which there are too few pairs,
+and with the probability below which it doubts a translation. That is chosen on the validation sentences, such that it
+parts best those with a chrF below 35 from others; what it is worth is told of the tests.
 
 The sentences are Tatoeba's; what is measured are LASER's tests, 1,000 a language, in both directions, and nothing near
 to one of them was learned. The floor is a dictionary that was learned of the same pairs, word by word. Korean has
@@ -33,7 +38,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from _report import SKIPPED, Figure, data_sets, report, skip
+from mainspring.features.translate.engine.card import PACKAGED
 
 if TYPE_CHECKING:
     from mainspring.features.translate.training.measure import Set, Worth
@@ -163,9 +172,83 @@ def by_chat(keep: Path, model: str, tested: int) -> None:
     said_by(keep / "chat").write_text(json.dumps({"model": model, "said": found}))
 
 
-def chat_figures(keep: Path, four: Said) -> dict[str, Figure]:
-    """A chat model on the first sentences, and how much better it is than a dictionary and the trained model than it
-    on the same ones."""
+PACKED = ("config.json", "model.bin", "shared_vocabulary.json", "start.json", "tokenizer.json")
+POOR = 35.0
+
+
+def package(keep: Path, arm: str, out: Path) -> None:
+    """The translator of an arm, as it is brought; ``package.json`` in ``keep`` has what its doubts are worth."""
+    from mainspring.features.translate.engine import card
+
+    folder = keep / arm / "output" / "translator"
+    whole = card.read(folder)
+    pairs = tuple(each for each in whole.pairs if "ko" not in each)
+    scores, values = judged(folder, keep, "validation")
+    poor = values < POOR
+    # Youden's index: the share of poor ones below, less that of others.
+    cuts = np.unique(np.round(scores, 2))
+    doubtful = max(cuts.tolist(), key=lambda cut: float((scores[poor] < cut).mean() - (scores[~poor] < cut).mean()))
+    out.mkdir(parents=True, exist_ok=True)
+    for name in PACKED:
+        shutil.copy(folder / name, out)
+    dataclasses.replace(whole, pairs=pairs, doubtful=round(doubtful, 2)).write(out)
+    scores, values = judged(folder, keep, "test")
+    below, poor = scores < doubtful, values < POOR
+    ranks = np.argsort(np.argsort(-scores)) + 1.0
+    auroc = (ranks[poor].sum() - poor.sum() * (poor.sum() + 1) / 2) / (poor.sum() * (~poor).sum())
+    told = {
+        "of": arm, "doubtful": round(doubtful, 2), "n": len(scores), "share": float(below.mean()),
+        "auroc": float(auroc),
+        "doubted": float(values[below].mean()), "others": float(values[~below].mean()),
+        "poor found": float(below[poor].mean()), "good doubted": float(below[~poor].mean()),
+    }  # fmt: skip
+    (keep / "package.json").write_text(json.dumps(told, indent=1))
+    print(told)
+
+
+def judged(translator: Path, keep: Path, side: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The score of each translation of a side, and its chrF; without Korean."""
+    from sacrebleu.metrics.chrf import CHRF
+
+    from mainspring.features.translate.engine.translator import Translator
+    from mainspring.features.translate.training.measure import sets
+
+    opened, metric = Translator(translator), CHRF()
+    scores: list[float] = []
+    values: list[float] = []
+    for held in sets(rows(keep, side), both=True):
+        if "ko" in (held.source_language, held.target_language):
+            continue
+        made = opened.translated(held.sources, held.source_language, held.target_language)
+        scores += [each.score for each in made]
+        values += [
+            metric.sentence_score(each.text, [wanted]).score for each, wanted in zip(made, held.references, strict=True)
+        ]
+    opened.close()
+    return np.array(scores), np.array(values)
+
+
+def package_figures(keep: Path) -> dict[str, Figure]:
+    """What the doubts of the packaged translator are worth, on the tests."""
+    found = keep / "package.json"
+    if not found.exists():
+        return {}
+    told = json.loads(found.read_text(encoding="utf-8"))
+    of = f"{told['n']} texts of the tests; doubted below {told['doubtful']}, chosen on validation"
+    name = "the packaged translator's doubts"
+    return {
+        f"{name}: AUROC of poor ones": Figure(round(told["auroc"], 3), "AUROC", "higher", against=of),
+        f"{name}: doubted": Figure(round(told["share"], 3), "share", "lower", against=of),
+        f"{name}: poor ones that are doubted": Figure(round(told["poor found"], 3), "share", "higher", against=of),
+        f"{name}: others that are doubted": Figure(round(told["good doubted"], 3), "share", "lower", against=of),
+        f"{name}: chrF of doubted": Figure(round(told["doubted"], 1), "chrF", "higher", against=of),
+        f"{name}: chrF of others": Figure(round(told["others"], 1), "chrF", "higher", against=of),
+    }
+
+
+def chat_figures(keep: Path, trained: Mapping[str, Said]) -> dict[str, Figure]:
+    """A chat model on the first sentences, and how much better it is than a dictionary, and ``trained`` arms than it on
+    the same ones."""
     from mainspring.features.translate.training.measure import dictionary, worth
 
     figures: dict[str, Figure] = {}
@@ -185,11 +268,11 @@ def chat_figures(keep: Path, four: Said) -> dict[str, Figure]:
         name = f"gain of {told['model']} over a dictionary: {label(held)}"
         against = f"[{low:+.2f}, {high:+.2f}], {n} texts; the dictionary {floor.bleu:.1f}"
         figures[name] = Figure(round(its.bleu - floor.bleu, 2), "BLEU", "higher", against=against)
-        if four:
-            mine = worth(four[held.name][:n], part)
+        for arm, said in trained.items():
+            mine = worth(said[held.name][:n], part)
             low, high = mine.above(its)
             against = f"[{low:+.2f}, {high:+.2f}], {n} texts"
-            name = f"gain of four languages over {told['model']}: {label(held)}"
+            name = f"gain of {ARMS[arm][0]} over {told['model']}: {label(held)}"
             figures[name] = Figure(round(mine.bleu - its.bleu, 2), "BLEU", "higher", against=against)
     return figures
 
@@ -271,14 +354,14 @@ def told(keep: Path) -> None:
                 name = f"gain of {what}: {label(held)}"
                 figures[name] = Figure(round(mine.bleu - its.bleu, 2), "BLEU", "higher", against=against)
     if asked_chat:
-        four = said_by(keep / "four")
-        figures |= chat_figures(keep, json.loads(four.read_text(encoding="utf-8")) if four.exists() else {})
-    report("translators", figures)
+        many = [arm for arm in finished if not ARMS[arm][1]]
+        figures |= chat_figures(keep, {each: json.loads(said_by(keep / each).read_text("utf-8")) for each in many})
+    report("translators", figures | package_figures(keep))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", nargs="?", default="", choices=["", *ARMS, "chat", "report"])
+    parser.add_argument("part", nargs="?", default="", choices=["", *ARMS, "chat", "package", "report"])
     parser.add_argument("--keep", type=Path, help="folder of the data and the runs")
     parser.add_argument("--seconds", type=float, default=0, help="stop after a checkpoint then; 0: when it is whole")
     parser.add_argument("--steps", type=int, default=1_300, help="steps in all")
@@ -289,12 +372,16 @@ def main() -> None:
     parser.add_argument("--strings", type=Path, nargs="*", default=[], help="wheels with the strings of programs")
     parser.add_argument("--model", default="qwen2.5-coder-1.5b-instruct", help="the chat model of `chat`")
     parser.add_argument("--tested", type=int, default=40, help="sentences of each set that it translates")
+    parser.add_argument("--of", default="longer", choices=list(ARMS), help="the arm of `package`")
+    parser.add_argument("--out", type=Path, help="the folder that `package` writes")
     asked = parser.parse_args()
     if not asked.part or asked.keep is None:
         print("it runs in parts: name one, and a folder to keep them in", file=sys.stderr)
         raise SystemExit(SKIPPED)
     if asked.part == "report":
         told(asked.keep)
+    elif asked.part == "package":
+        package(asked.keep, asked.of, asked.out or PACKAGED / "everyday")
     elif asked.part == "chat":
         by_chat(asked.keep, asked.model, asked.tested)
     else:

@@ -22,13 +22,15 @@ _BATCH = 16
 
 @dataclass(frozen=True, slots=True)
 class TranslatedText:
-    """A translation, with the pieces that were read and written. ``doubtful``: the translator gives it so low a
-    probability that it is often wrong (``Card.doubtful``)."""
+    """A translation, with the pieces that were read and written. ``score``: the mean log probability of a piece, of a
+    long text that of its least likely part; ``doubtful``: it is so low that the translation is often wrong
+    (``Card.doubtful``)."""
 
     text: str
     read: int
     written: int
     doubtful: bool = False
+    score: float = 0.0
 
 
 class Translator:
@@ -98,8 +100,11 @@ class Translator:
             text = self._text(written)
             before = said[number]
             joined = f"{before.text} {text}".strip() if before.text else text
-            doubtful = before.doubtful or (least is not None and result.scores[0] < least)
-            said[number] = TranslatedText(joined, before.read + len(pieces), before.written + len(written), doubtful)
+            score = min(before.score, result.scores[0])
+            doubtful = least is not None and score < least
+            said[number] = TranslatedText(
+                joined, before.read + len(pieces), before.written + len(written), doubtful, score
+            )
         return said
 
     def _text(self, pieces: Sequence[str]) -> str:
