@@ -110,8 +110,10 @@ class Learning:
         pairs = {(str(row["from"]), str(row["to"])) for row in self.rows("train")}
         if self.options.both:
             pairs |= {(target, source) for source, target in pairs}
-        known = {f"{a}-{b}" for a, b in pairs} | set(() if self.start is None else self.start.card.pairs)
-        Card("mainspring", tuple(sorted(known)), self.options.longest).write(folder)
+        before = None if self.start is None else self.start.card
+        known = {f"{a}-{b}" for a, b in pairs} | set(() if before is None else before.pairs)
+        doubtful = None if before is None else before.doubtful
+        Card("mainspring", tuple(sorted(known)), self.options.longest, doubtful=doubtful).write(folder)
         return folder
 
     def _vocabulary(self, train: list[Mapping[str, Any]]) -> Tokenizer:
