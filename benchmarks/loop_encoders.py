@@ -151,7 +151,7 @@ def policy(rung: str, options: Mapping[str, Any]) -> dict[str, Any]:
     kind = "reader" if rung == "reader" else "rerank"
     return {
         "watch": {},
-        "data": {"export": {"kind": kind, "options": {"distractors": 1}, "split": SPLIT}},
+        "data": {"export": {"kind": kind, "options": {"distractors": 1, "good": True}, "split": SPLIT}},
         "rungs": [{"recipe": rung, "kind": rung, "base": BASES[rung], "options": {**OPTIONS, **options}}],
         "offline": {
             "dataset": HELD,

@@ -240,3 +240,17 @@ def test_an_edit_in_other_words_that_nobody_disliked_is_about_what_was_cited() -
     found = [(row.origin, row.body["label"]) for row in passages.rerank(rows, Options(distractors=1))]
     assert found == [("edit", 1), ("shown", 0)]
     assert not list(passages.reader(rows, Options(distractors=1)))
+
+
+def test_what_nobody_said_anything_about_is_left_out_if_that_is_wanted() -> None:
+    cites = {"passages": ("It opens at ten.",), "cited": (1,)}
+    answer = "It opens at ten. [1]"
+    rows = [
+        interaction("silent", "When?", answer, **cites),
+        interaction("liked", "When does it open?", answer, thumb="up", **cites),
+        interaction("edited", "When is it open?", answer, edited="It opens at ten.", **cites),
+    ]
+    for kind in (passages.reader, passages.rerank):
+        every, good = (kind(rows, Options(distractors=0, good=good)) for good in (False, True))
+        assert [row.answers[0] for row in every] == ["ans_silent", "ans_liked", "ans_edited"]
+        assert [row.answers[0] for row in good] == ["ans_liked", "ans_edited"]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mainspring.evaluation.interactions import Interaction
-from mainspring.features.lake.exports.sets.rows import Options, Row, made_of, question, told
+from mainspring.features.lake.exports.sets.rows import Options, Row, approved, made_of, question, told
 from mainspring.features.lake.exports.sets.spooled_interactions import chosen
 from mainspring.features.lake.exports.sets.texts import sorted_texts
 
@@ -144,7 +144,7 @@ def rerank(rows: Sequence[Interaction], options: Options, folder: Path | None = 
     """``query``, ``passage`` and ``label``: 1 for cited ones, 0 for shown and drawn ones. Of an edited answer 1 is for
     those that it keeps, and 0 also for those that people cut; an edit that is another answer still was about what was
     cited, unless the thumb is down."""
-    found = chosen(rows, lambda row: question(row) and not row.refused and cited(row))
+    found = chosen(rows, lambda row: question(row) and not row.refused and cited(row) and _counts(row, options))
     pool = Pool(found, options.seed, folder)
 
     def pair(passage: str, label: int, *sources: Interaction, origin: str) -> Row:
@@ -162,6 +162,10 @@ def rerank(rows: Sequence[Interaction], options: Options, folder: Path | None = 
             yield pair(passage, 0, *sources, origin="shown" if source is None else "drawn")
 
 
+def _counts(row: Interaction, options: Options) -> bool:
+    return not options.good or approved(row)
+
+
 def _origin(row: Interaction) -> str:
     return "cited" if row.edited is None else "edit"
 
@@ -171,7 +175,7 @@ def reader(rows: Sequence[Interaction], options: Options, folder: Path | None = 
     words say it) and ``answerable``: false for passages that were shown and not cited, for drawn ones, for those that
     people cut, all of them where the edit says that the documents do not say, and for those of a refusal that a person
     approved. An edit that is another answer says nothing."""
-    found = chosen(rows, lambda row: question(row) and row.passages and (row.thumb != "down" or row.edited is not None))
+    found = chosen(rows, lambda row: question(row) and row.passages and _counts(row, options))
     pool = Pool(found, options.seed, folder)
 
     def none(passage: str, *sources: Interaction, origin: str) -> Row:
