@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from mainspring.core.errors import InvalidRequest
@@ -203,7 +205,10 @@ def test_readers_learn_which_passage_answers_by_what_people_kept_of_it() -> None
 
 def test_what_people_cut_answers_nothing_and_what_the_documents_do_not_say_neither() -> None:
     shown = ("It opens at ten.", "The cellar is dry.", "It was red until 1964, when somebody painted it green.")
-    cites = {"answer": "It opens at ten. [1] The cellar is dry. [2] It was red until 1964. [3]", "passages": shown}
+    cites: dict[str, Any] = {
+        "answer": "It opens at ten. [1] The cellar is dry. [2] It was red until 1964. [3]",
+        "passages": shown,
+    }
     cites |= {"cited": (1, 2, 3), "thumb": "down"}
     rows = [
         interaction("cut", "When does it open?", edited="It opens at ten.", **cites),
