@@ -48,7 +48,7 @@ UNTIMED = {
     *("three_stages", "pretraining", "improve_steps", "insights", "written_checks", "scaling", "routing_cost"),
     *("tool_choice", "tool_choice_parallel", "tool_examples", "context_positions", "context_tiers", "code_complete"),
     *("support", "support_dialogues_fresh", "support_dialogues_third", "routing_at_hand", "cost_anomalies"),
-    *("tool_injection", "translators", "language_detection"),
+    *("tool_injection", "translators", "language_detection", "loop_encoders"),
 }
 LIMIT_S = 2400.0
 # Path below the folder, what it is, GitHub repository that it was taken from, licence seen there.

@@ -11,6 +11,7 @@ import pytest
 from mainspring.core.errors import Conflict, InvalidRequest, MainspringError, MissingExtra, Overloaded
 from mainspring.core.types import Context, Message, Principal
 from mainspring.features.improve.policy.policy import Policy
+from mainspring.features.improve.shapes import campaign_body
 from mainspring.features.improve.stages.campaign import Move
 from mainspring.features.improve.stages.online import CANDIDATE
 from mainspring.stores import Stores
@@ -104,6 +105,24 @@ async def test_what_is_not_better_is_refused_and_it_is_said_why(
     await world.traffic(0, 10)
     await world.look()
     assert len(await world.campaigns()) == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "names"),
+    [(Said(gain={"cheap": 0.0}), ["comparison"]), (Said(lost={"cheap": 1}), ["comparison", "regression"])],
+)
+async def test_what_is_refused_by_examples_names_the_comparison(
+    opened: Stores, tmp_path: Path, said: Said, names: list[str]
+) -> None:
+    world = World(opened, tmp_path, said)
+    await world.set()
+    await world.improve.run(ADMIN, "docs", "")
+    await world.look()
+    campaign = await world.last()
+    assert campaign.stage == "refused"
+    made_with = campaign_body(campaign)["made_with"]
+    assert [name for name in ("comparison", "regression") if name in made_with] == names
+    assert made_with["comparison"] in world.comparisons.made
 
 
 async def test_what_is_refused_before_any_traffic_is_withdrawn_at_the_door(opened: Stores, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from mainspring.core.errors import MissingExtra
+from mainspring.core.settings import ModelsSettings
 from mainspring.features.improve.demo import clerks, story
 from mainspring.features.train import service
 from tests.world import Key, World, echoing, opened, use_engines
@@ -21,6 +22,8 @@ POLICY: dict[str, Any] = {
 SFT: dict[str, Any] = {"recipe": "sft", "options": {}, "kind": "model"}
 EDITS: dict[str, Any] = {"data": {"edits": True}, "rungs": [{"recipe": "translate", "options": {}, "kind": "model"}]}
 OPTIONS, SMALL = "rungs.0.options", "smollm2-135m-instruct"
+# What ships is retrained, and does not begin anew.
+SHIPPED: dict[str, Any] = {"recipe": "reader", "kind": "reader", "base": ModelsSettings().near_misses, "options": {}}
 BASED: dict[str, Any] = {**SFT, "base": SMALL}
 
 
@@ -144,6 +147,8 @@ async def test_what_can_be_is_set(world: World) -> None:
     for changes in (wanted, {"rungs": shown}, {"data": {"dataset": "held-out"}}, {"rungs": rung(**BASED)}):
         assert (await put(world, **changes))[0] == 200, await put(world, **changes)
     assert (await put(world, "translate", **EDITS))[0] == 200
+    status, found = await put(world, data={"export": {"kind": "reader"}}, rungs=[SHIPPED])
+    assert status == 200, found
 
 
 async def test_a_recipe_that_nothing_here_can_run_is_refused(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

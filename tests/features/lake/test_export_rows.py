@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from mainspring.core.errors import InvalidRequest
@@ -199,3 +201,61 @@ def test_readers_learn_which_passage_answers_by_what_people_kept_of_it() -> None
         ("ans_near", "refusal", shown[0], "", False),
     ]
     assert all(reading(row.body, "train:1").answerable == row.body["answerable"] for row in made)
+
+
+def test_what_people_cut_answers_nothing_and_what_the_documents_do_not_say_neither() -> None:
+    shown = ("It opens at ten.", "The cellar is dry.", "It was red until 1964, when somebody painted it green.")
+    cites: dict[str, Any] = {
+        "answer": "It opens at ten. [1] The cellar is dry. [2] It was red until 1964. [3]",
+        "passages": shown,
+    }
+    cites |= {"cited": (1, 2, 3), "thumb": "down"}
+    rows = [
+        interaction("cut", "When does it open?", edited="It opens at ten.", **cites),
+        interaction("shorter", "When was it red?", edited="The cellar is dry. It was red until 1964.", **cites),
+        interaction("near", "When was it built?", edited="The documents do not say so.", **cites),
+        interaction("other", "Who built it?", edited="Ask us.", **cites),
+        interaction("bad", "Who opens it?", **cites),
+    ]
+    read = [
+        (row.answers[0], row.origin, shown.index(row.body["passage"]), row.body["answerable"])
+        for row in passages.reader(rows, Options(distractors=0))
+    ]
+    # Half of the third is in the edit: it was made shorter, and not cut.
+    assert read == [
+        ("ans_cut", "edit", 0, True),
+        ("ans_cut", "cut", 1, False),
+        ("ans_cut", "cut", 2, False),
+        ("ans_shorter", "edit", 1, True),
+        ("ans_shorter", "cut", 0, False),
+        ("ans_near", "cut", 0, False),
+        ("ans_near", "cut", 1, False),
+        ("ans_near", "cut", 2, False),
+    ]
+    pairs = [
+        (row.answers[0], row.origin, shown.index(row.body["passage"]), bool(row.body["label"]))
+        for row in passages.rerank(rows, Options(distractors=0))
+    ]
+    assert pairs == read
+
+
+def test_an_edit_in_other_words_that_nobody_disliked_is_about_what_was_cited() -> None:
+    cites = {"passages": ("It opens at ten.", "It is dry."), "cited": (1,)}
+    rows = [interaction("written", "When?", "At ten. [1]", edited="From ten on.", **cites)]
+    found = [(row.origin, row.body["label"]) for row in passages.rerank(rows, Options(distractors=1))]
+    assert found == [("edit", 1), ("shown", 0)]
+    assert not list(passages.reader(rows, Options(distractors=1)))
+
+
+def test_what_nobody_said_anything_about_is_left_out_if_that_is_wanted() -> None:
+    cites = {"passages": ("It opens at ten.",), "cited": (1,)}
+    answer = "It opens at ten. [1]"
+    rows = [
+        interaction("silent", "When?", answer, **cites),
+        interaction("liked", "When does it open?", answer, thumb="up", **cites),
+        interaction("edited", "When is it open?", answer, edited="It opens at ten.", **cites),
+    ]
+    for kind in (passages.reader, passages.rerank):
+        every, good = (kind(rows, Options(distractors=0, good=good)) for good in (False, True))
+        assert [row.answers[0] for row in every] == ["ans_silent", "ans_liked", "ans_edited"]
+        assert [row.answers[0] for row in good] == ["ans_liked", "ans_edited"]

@@ -84,6 +84,19 @@ def test_a_reader_says_whether_and_where(tmp_path: Path) -> None:
     assert "span.weight" in weights.read(Folder(tmp_path / "run").output).weights
 
 
+def test_a_reader_goes_on_from_a_reader(tmp_path: Path) -> None:
+    first: Made = _run(tmp_path / "run", "reader", _readings, epochs=3).do()
+    sides = {"train": _readings(40, 4), "validation": _readings(20, 5), "test": _readings(60, 3)}
+    source = Folder(tmp_path / "run").output
+    made: Made = tiny.run(
+        tmp_path / "again", "reader", source, sides, **{**FAST, "steps": 1, "learning_rate": 1e-6}
+    ).do()
+    # Both heads are those of the base: nothing has to be learned again.
+    assert min(made.before["auroc"], made.before["exact"], made.figures["exact"]) > 0.9
+    assert first.before["exact"] < 0.9
+    assert "drawn at random" not in " ".join(made.notes)
+
+
 def test_a_reader_is_a_cross_encoder_of_its_head(tmp_path: Path) -> None:
     from mainspring.training.encoders.models import Reader, Scorer, Texts, padded
     from mainspring.training.encoders.options import ReaderOptions

@@ -28,7 +28,8 @@ RECIPES = (
         run=f"{_HERE}.reader:run",
         reads=("reader",),
         needs=("torch", "transformers"),
-        bases=_BASES,
+        # What was learned before is kept: another reader, such as the one that ships, is a base, too.
+        bases=("reader", *_BASES),
         source="Devlin et al., 2019; Rajpurkar et al., 2018 (https://arxiv.org/abs/1806.03822)",
     ),
     Recipe(

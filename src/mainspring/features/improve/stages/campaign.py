@@ -98,9 +98,12 @@ class Move:
     by: str = ""
 
 
-def refused(_: Campaign, reason: str, figures: Mapping[str, float] | None = None) -> Move:
-    """The rung is refused: what it made gets no traffic any more, and the next one is tried if there is one."""
-    return Move("withdrawing", reason, figures or {}, {"then": "next"}, outcome="refused")
+def refused(
+    _: Campaign, reason: str, figures: Mapping[str, float] | None = None, notes: Mapping[str, Any] | None = None
+) -> Move:
+    """The rung is refused: what it made gets no traffic any more, and the next one is tried if there is one. ``notes``
+    say where its figures come from."""
+    return Move("withdrawing", reason, figures or {}, {**(notes or {}), "then": "next"}, outcome="refused")
 
 
 def taken_back(campaign: Campaign, reason: str, figures: Mapping[str, float] | None = None, *, person: bool) -> Move:

@@ -291,12 +291,12 @@ async def comparing(tools: Tools, campaign: Campaign, principal: Principal) -> R
     )
     if state.state in _OPEN:
         return None
-    if state.state != "completed" or state.report is None:
-        return refused(campaign, f"the comparison {state.id} is {state.state}: {state.error}"), ()
-    ruling = offline.rule(wanted, state.report, len(campaign.policy.rungs))
     notes = {"comparison": state.id}
+    if state.state != "completed" or state.report is None:
+        return refused(campaign, f"the comparison {state.id} is {state.state}: {state.error}", notes=notes), ()
+    ruling = offline.rule(wanted, state.report, len(campaign.policy.rungs))
     if not ruling.passes:
-        return refused(campaign, ruling.reason, ruling.figures), ()
+        return refused(campaign, ruling.reason, ruling.figures, notes), ()
     reason, figures = ruling.reason, dict(ruling.figures)
     if wanted.regression is not None:
         kept = wanted.regression
@@ -310,15 +310,15 @@ async def comparing(tools: Tools, campaign: Campaign, principal: Principal) -> R
         state = await tools.comparer.compare_once(principal, kept.dataset, number, responders, scorers, key)
         if state.state in _OPEN:
             return None
+        notes["regression"] = state.id
         if state.state != "completed":
-            return refused(campaign, f"the regression list {state.id} is {state.state}: {state.error}"), ()
+            return refused(campaign, f"the regression list {state.id} is {state.state}: {state.error}", notes=notes), ()
         scores = await tools.comparer.compared_scores(principal, state.id, "regression")
         ruling = offline.regressed(scores, kept.threshold, kept.lost)
         figures |= ruling.figures
         if not ruling.passes:
-            return refused(campaign, ruling.reason, figures), ()
+            return refused(campaign, ruling.reason, figures, notes), ()
         reason = f"{reason}; {ruling.reason}"
-        notes["regression"] = state.id
     if wanted.red_team is not None:
         return Move("attacking", reason, figures, notes), ()
     return entering(campaign, reason, figures, notes), ()

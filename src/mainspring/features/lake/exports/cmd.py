@@ -41,7 +41,7 @@ def export_set(
     label: Annotated[str, typer.Option(help="classification: the field that is the class")] = "thumb",
     shots: Annotated[int, typer.Option(help="few-shot: examples before the question")] = 3,
     distractors: Annotated[int, typer.Option(help="raft, rerank: passages of other questions")] = 3,
-    good: Annotated[bool, typer.Option("--good", help="sft: only answers that people approve")] = False,
+    good: Annotated[bool, typer.Option("--good", help="sft, rerank, reader: only answers that people approve")] = False,
     override: Annotated[str, typer.Option(help="The reason to export without consent; it is audited")] = "",
     sync_first: Annotated[bool, typer.Option("--sync/--no-sync", help="Bring new events in before")] = True,
     tenant: Tenant = "default",

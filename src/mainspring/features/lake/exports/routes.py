@@ -45,7 +45,7 @@ class OptionsBody(Body):
         float, Field(ge=0, le=1, description="raft: share of rows that include the oracle passage")
     ] = 0.8
     least_reward: Annotated[float, Field(ge=0, le=1e9, description="preference: minimum gain of an outcome")] = 0.0
-    good: Annotated[bool, Field(description="sft: only answers that people approved")] = False
+    good: Annotated[bool, Field(description="sft, rerank, reader: only answers that people approved")] = False
 
 
 class SplitBody(Body):

@@ -12,7 +12,16 @@ import numpy as np
 from mainspring.core.errors import InvalidRequest
 from mainspring.evaluation.interactions import Interaction
 from mainspring.features.lake.exports.sets.keys import digest, hashed
-from mainspring.features.lake.exports.sets.rows import Options, Row, asked, made_of, plain_messages, question, told
+from mainspring.features.lake.exports.sets.rows import (
+    Options,
+    Row,
+    approved,
+    asked,
+    made_of,
+    plain_messages,
+    question,
+    told,
+)
 from mainspring.features.lake.exports.sets.spooled_interactions import chosen
 
 _LABELS = ("thumb", "refused", "segment", "language", "model", "approved", "application")
@@ -29,11 +38,6 @@ def sft(rows: Iterable[Interaction], options: Options) -> Iterator[Row]:
             continue
         messages = [*plain_messages(row.messages), {"role": "assistant", "content": answer}]
         yield made_of({"messages": messages}, row, origin="answer" if row.edited is None else "edit")
-
-
-def approved(row: Interaction) -> bool:
-    """Whether a person stands behind the answer: by a thumb, an edit or a label."""
-    return row.thumb == "up" or row.edited is not None or row.labels.get("approved") == 1
 
 
 def preference(

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mainspring.evaluation.interactions import Interaction
-from mainspring.features.lake.exports.sets.rows import Options, Row, made_of, question, told
+from mainspring.features.lake.exports.sets.rows import Options, Row, approved, made_of, question, told
 from mainspring.features.lake.exports.sets.spooled_interactions import chosen
 from mainspring.features.lake.exports.sets.texts import sorted_texts
 
 REFUSAL = "The documents do not say."
 _CITES = re.compile(r"\[(\d{1,3})\]")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[^\s\[])")
+_WORD = re.compile(r"\w+")
 
 
 def cited(row: Interaction) -> list[str]:
@@ -107,25 +109,73 @@ def triplets(rows: Sequence[Interaction], options: Options, folder: Path | None 
                 yield made_of(body, *sources, origin="cited")
 
 
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The cited passages by what people did with the answer: ``kept`` with the sentence that is quoted of each (empty:
+    in other words), and those that they ``cut``. Both are empty where that is not known."""
+
+    kept: Mapping[str, str] = field(default_factory=dict)
+    cut: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, row: Interaction) -> Judged:
+        """An edit keeps what it has word by word. What it has no half of was cut, if the rest was kept word by word or
+        the edit says that the documents do not say; otherwise it is another answer, which judges no passage."""
+        if row.edited is None:
+            return cls() if row.thumb == "down" else cls({each: _held(row.answer, each) for each in cited(row)})
+        kept = {each: held for each in cited(row) if (held := _held(row.edited, each))}
+        if not kept and not _refuses(row.edited):
+            return cls()
+        words = _words(row.edited)
+        lost = (each for each in cited(row) if each not in kept)
+        cut = (each for each in lost if 2 * len(_words(each) & words) < len(_words(each)))
+        return cls(kept, tuple(dict.fromkeys(cut)))
+
+
+def _refuses(edited: str) -> bool:
+    return edited.strip().startswith(REFUSAL.removesuffix("."))
+
+
+def _words(text: str) -> set[str]:
+    return set(_WORD.findall(text.casefold()))
+
+
 def rerank(rows: Sequence[Interaction], options: Options, folder: Path | None = None) -> Iterator[Row]:
-    """``query``, ``passage`` and ``label``: 1 for cited ones, 0 for shown and drawn ones."""
-    found = chosen(rows, lambda row: question(row) and row.thumb != "down" and cited(row))
+    """``query``, ``passage`` and ``label``: 1 for cited ones, 0 for shown and drawn ones. Of an edited answer 1 is for
+    those that it keeps, and 0 also for those that people cut; an edit that is another answer still was about what was
+    cited, unless the thumb is down."""
+    found = chosen(rows, lambda row: question(row) and not row.refused and cited(row) and _counts(row, options))
     pool = Pool(found, options.seed, folder)
+
+    def pair(passage: str, label: int, *sources: Interaction, origin: str) -> Row:
+        return made_of({"query": question(sources[0]), "passage": passage, "label": label}, *sources, origin=origin)
+
     for row in found:
-        for passage in cited(row):
-            body = {"query": question(row), "passage": passage, "label": 1}
-            yield made_of(body, row, origin="cited")
-        for passage, source in pool.draw(row, options.distractors):
-            body = {"query": question(row), "passage": passage, "label": 0}
+        judged = Judged.of(row)
+        kept = list(judged.kept) or ([] if judged.cut or row.thumb == "down" else cited(row))
+        for passage in kept:
+            yield pair(passage, 1, row, origin=_origin(row))
+        for passage in judged.cut:
+            yield pair(passage, 0, row, origin="cut")
+        for passage, source in pool.draw(row, options.distractors) if kept else ():
             sources = (row,) if source is None else (row, source)
-            yield made_of(body, *sources, origin="shown" if source is None else "drawn")
+            yield pair(passage, 0, *sources, origin="shown" if source is None else "drawn")
+
+
+def _counts(row: Interaction, options: Options) -> bool:
+    return not options.good or approved(row)
+
+
+def _origin(row: Interaction) -> str:
+    return "cited" if row.edited is None else "edit"
 
 
 def reader(rows: Sequence[Interaction], options: Options, folder: Path | None = None) -> Iterator[Row]:
     """``question``, ``passage``, ``answer`` (the longest sentence of the answer that the passage holds; empty: other
-    words say it) and ``answerable``: false for passages that were shown and not cited, for drawn ones, and for those of
-    a refusal that a person approved, which are near misses. An edit that keeps nothing of a passage says nothing."""
-    found = chosen(rows, lambda row: question(row) and row.passages and (row.thumb != "down" or row.edited is not None))
+    words say it) and ``answerable``: false for passages that were shown and not cited, for drawn ones, for those that
+    people cut, all of them where the edit says that the documents do not say, and for those of a refusal that a person
+    approved. An edit that is another answer says nothing."""
+    found = chosen(rows, lambda row: question(row) and row.passages and _counts(row, options))
     pool = Pool(found, options.seed, folder)
 
     def none(passage: str, *sources: Interaction, origin: str) -> Row:
@@ -137,12 +187,13 @@ def reader(rows: Sequence[Interaction], options: Options, folder: Path | None = 
             for passage in row.passages[: options.distractors] if row.thumb == "up" and row.edited is None else ():
                 yield none(passage, row, origin="refusal")
             continue
-        held = {passage: _held(told(row), passage) for passage in cited(row)}
-        kept = [each for each in held if held[each] or row.edited is None]
-        for passage in kept:
-            body = {"question": question(row), "passage": passage, "answer": held[passage], "answerable": True}
-            yield made_of(body, row, origin="cited" if row.edited is None else "edit")
-        for passage, source in pool.draw(row, options.distractors) if kept else ():
+        judged = Judged.of(row)
+        for passage, held in judged.kept.items():
+            body = {"question": question(row), "passage": passage, "answer": held, "answerable": True}
+            yield made_of(body, row, origin=_origin(row))
+        for passage in judged.cut:
+            yield none(passage, row, origin="cut")
+        for passage, source in pool.draw(row, options.distractors) if judged.kept else ():
             sources = (row,) if source is None else (row, source)
             yield none(passage, *sources, origin="shown" if source is None else "drawn")
 

@@ -46,7 +46,7 @@ class Options:
     """What is wanted of a kind. ``label``: the field of an interaction that a classifier learns. ``shots``: examples
     before the question. ``distractors``: passages of other questions. ``keep_oracle``: the share of RAFT's rows that
     show the passage with the answer (Zhang et al. 2024, P = .8). ``least_reward``: the difference of outcomes beyond
-    which one answer is preferred. ``good``: for sft, only answers that people approve."""
+    which one answer is preferred. ``good``: for sft, rerank and reader, only answers that people approve or edit."""
 
     label: str = "thumb"
     shots: int = 3
@@ -120,6 +120,11 @@ def said_by_users(messages: Iterable[Mapping[str, Any]]) -> str:
 def told(row: Interaction) -> str:
     """The best text that is known: a person's edit, or the answer."""
     return row.answer if row.edited is None else row.edited
+
+
+def approved(row: Interaction) -> bool:
+    """Whether a person stands behind the answer: by a thumb, an edit or a label."""
+    return row.thumb == "up" or row.edited is not None or row.labels.get("approved") == 1
 
 
 def made_of(body: Body, *sources: Interaction, origin: str = "") -> Row:
