@@ -152,13 +152,13 @@ class GrpoOptions(RewardedOptions):
 
     def check_start(self, base: Path | None, given: Mapping[str, Path]) -> None:
         """See ``RecipeOptions``."""
-        super().check_start(base, given)
         if self.batch * self.accumulation % self.group:
             raise InvalidRequest(
                 f"{self.batch} x {self.accumulation} answers a step are not whole groups of {self.group}",
                 remedy="Choose a batch that is a multiple of group",
                 param="options.batch",
             )
+        super().check_start(base, given)
 
 
 class PpoOptions(RewardedOptions):
