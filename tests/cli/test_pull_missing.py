@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from mainspring.cli.main import app
 from mainspring.core.errors import ModelError, ModelNotPulled
 from mainspring.core.settings import ModelsSettings, Settings
 from mainspring.core.settings.endpoints import RemoteReranker
@@ -73,3 +75,21 @@ def test_only_what_answers_go_on_without_may_be_missing(
         return
     pull_missing(settings)
     assert "reader is not used, for it cannot be had now: no source of it can be reached" in capsys.readouterr().err
+
+
+def test_only_a_model_that_was_named_must_be_pulled(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Puller:
+        def __init__(self, settings: Settings) -> None:
+            pass
+
+        def pull(self, name: str, progress: Any, force: bool) -> None:
+            raise ModelError(f"no source of {name} can be reached")
+
+    monkeypatch.setattr(pull, "Puller", Puller)
+    models = {"CHAT": "[]", "EMBEDDING": "plugin:any", "RERANKER": "", "ANSWERS": "", "NEAR_MISSES": "reader"}
+    environment = {f"MAINSPRING_MODELS__{name}": value for name, value in models.items()}
+    done = CliRunner().invoke(app, ["models", "pull"], env=environment)
+    assert done.exit_code == 0, done.output
+    assert "reader is not used, for it cannot be had now: no source of reader" in done.output
+    done = CliRunner().invoke(app, ["models", "pull", "reader"], env=environment)
+    assert isinstance(done.exception, ModelError)

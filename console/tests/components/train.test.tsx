@@ -1,6 +1,6 @@
 // @vitest-environment jsdom
 import { cleanup, fireEvent, screen, waitFor, within } from "@testing-library/react";
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import { beforeAndAfter, curves } from "../../src/api/train";
 import { JobView } from "../../src/pages/train/job";
 import TrainPage from "../../src/pages/train/page";
@@ -161,12 +161,14 @@ it("a job is started from an export with a base and options", async () => {
   type("collection", "2024");
   type("beta", "0.2");
   type("Longest training in minutes", "10");
+  type("Highest cost in US dollars", "0.5");
+  type("Seed", "7");
   fireEvent.click(begin);
   await screen.findByText("There is no model smal.");
   type("Base", "small");
   fireEvent.click(begin);
   await waitFor(() => expect(location.pathname).toBe("/console/train/jobs/train_9"));
-  expect(calls.filter((each) => each.method === "POST").at(-1)!.body).toEqual({ recipe: "dpo", options: { beta: 0.2, collection: "2024" }, export: "exp_1", night: false, serve: false, base: "small", seconds: 600 });
+  expect(calls.filter((each) => each.method === "POST").at(-1)!.body).toEqual({ recipe: "dpo", options: { beta: 0.2, collection: "2024" }, export: "exp_1", night: false, serve: false, base: "small", seconds: 600, usd: 0.5, seed: 7 });
 });
 
 it("the memory of a job is planned before it is started, and what it makes is served if that is wanted", async () => {
@@ -234,6 +236,46 @@ it("where no export fits, a job is started from a file", async () => {
   await screen.findByLabelText("File");
   fireEvent.click(screen.getByRole("button", { name: "An export" }));
   screen.getByText(/There is no export in the format trl that it reads/);
+});
+
+it("a job is started from files of one's own for validation and test, which are uploaded once", async () => {
+  const names: string[] = [];
+  class Upload {
+    upload = {};
+    status = 200;
+    responseText = "";
+    onload = (): void => {};
+    open = (): void => {};
+    setRequestHeader = (): void => {};
+    send = (form: FormData): void => {
+      names.push((form.get("file") as File).name);
+      this.responseText = JSON.stringify({ id: `file-${names.at(-1)}` });
+      this.onload();
+    };
+  }
+  vi.stubGlobal("XMLHttpRequest", Upload);
+  let tries = 0;
+  serve({
+    "GET /v1/training/recipes": { data: [{ ...DPO, bases: [], options: {} }] },
+    "GET /v1/lake/exports": { data: [] },
+    "POST /v1/training/jobs": () => (++tries > 1 ? { ...JOB, id: "train_9" } : refusal(400, "row 3 has no answer")),
+  });
+  history.replaceState(null, "", "/console/train/recipes");
+  show(<TrainPage />);
+  fireEvent.click(await screen.findByRole("button", { name: "Train with dpo" }));
+  const choose = (label: string, name: string): boolean => fireEvent.change(screen.getByLabelText(label), { target: { files: [new File(["{}"], name)] } });
+  const begin = await screen.findByRole<HTMLButtonElement>("button", { name: "Start" });
+  await screen.findByLabelText("File");
+  choose("Test file", "test");
+  expect(begin.disabled).toBe(true);
+  choose("File", "train");
+  fireEvent.click(begin);
+  await screen.findByText("Row 3 has no answer.");
+  choose("File", "mended");
+  fireEvent.click(begin);
+  await waitFor(() => expect(location.pathname).toBe("/console/train/jobs/train_9"));
+  expect(calls.filter((each) => each.method === "POST").at(-1)!.body).toEqual({ recipe: "dpo", options: {}, training_file: "file-mended", test_file: "file-test", night: false, serve: false });
+  expect(names).toEqual(["train", "test", "mended"]);
 });
 
 it("a version that the loop made tells what became of it", async () => {

@@ -24,9 +24,14 @@ def pull_missing(settings: Settings) -> None:
                 with show.progress() as progress:
                     puller.pull(name, progress)
             except MainspringError as error:
-                if name not in settings.models.dispensable:
-                    raise
-                sys.stderr.write(f"{name} is not used, for it cannot be had now: {error.message}\n")
+                go_on_without(name, settings, error)
+
+
+def go_on_without(name: str, settings: Settings, error: MainspringError) -> None:
+    """Tell that a configured model is not used. Raises ``error``, why it was not pulled, for one that is needed."""
+    if name not in settings.models.dispensable:
+        raise error
+    sys.stderr.write(f"{name} is not used, for it cannot be had now: {error.message}\n")
 
 
 def without_chat(settings: Settings) -> Settings:

@@ -52,6 +52,10 @@ class RecipeOptions(BaseModel):
         """An estimate of the weights of a model that is made from nothing; 0: none is."""
         return 0
 
+    def check_start(self, base: Path | None, given: Mapping[str, Path]) -> None:
+        """Asked when a run is ordered: ``base`` is the folder that it starts from, ``given`` are those of what options
+        name. Raises ``InvalidRequest`` naming an option with which the run could not begin."""
+
 
 @dataclass(frozen=True, slots=True)
 class Made:

@@ -56,6 +56,21 @@ def test_only_what_was_changed_and_missing_models_with_what_to_do(command: Comma
     assert not (command.place / "home").exists(), "doctor only looks"
 
 
+def test_a_model_that_rules_do_without_is_no_fault(command: Command) -> None:
+    names = {
+        "MAINSPRING_MODELS__NEAR_MISSES": "ms-marco-minilm-l12-v2-int8",
+        "MAINSPRING_MODELS__ANSWERS": "ms-marco-minilm-l6-v2",
+        "MAINSPRING_MODELS__DIRECTORY": str(command.place / "empty"),
+    }
+    _, checks = doctor(command, **names)
+    assert "it chooses the sentences" in checks["model ms-marco-minilm-l6-v2"]["detail"]
+    check = checks["model ms-marco-minilm-l12-v2-int8"]
+    assert check["state"] == "absent"
+    assert check["state"] not in BROKEN
+    assert "optional: it refuses questions that" in check["detail"]
+    assert "`mainspring models pull ms-marco-minilm-l12-v2-int8`" in check["detail"]
+
+
 def test_for_people_it_is_two_tables(command: Command) -> None:
     shown = command.said("doctor", "--changed")
     assert shown.startswith(f"mainspring {__version__}\n")

@@ -106,6 +106,38 @@ def test_it_learns_resumes_exactly_and_is_served_alike(tmp_path: Path) -> None:
     _equal_to_torch(whole)
 
 
+@pytest.mark.torch
+def test_it_learns_on_from_a_version_with_its_tokenizer_and_sizes(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    first = folder(tmp_path / "first")
+    learned = run(first)
+    made = Folder(tmp_path / "second")
+    # Sizes that are given besides are those of what it starts from.
+    options = {**SMALL, "width": 64, "start": "mails@1", "general_epochs": 0, "mail_epochs": 1, "learning_rate": 1e-6}
+    made.create(RunRequest("compose", options, seed=1, given={"start": str(tmp_path / "first")}))
+    for side, rows in (("train", MAILS), ("test", MAILS[:6])):
+        (made.data / f"{side}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    again = run(made)
+    assert json.loads((made.output / "config.json").read_text())["width"] == SMALL["width"]
+    assert (made.output / "tokenizer.json").read_bytes() == (first.output / "tokenizer.json").read_bytes()
+    assert again.before["perplexity_per_word"] == pytest.approx(learned.figures["perplexity_per_word"])
+    # Steps of a millionth leave the decoder as it was.
+    assert again.figures["perplexity_decoder"] == pytest.approx(learned.figures["perplexity_decoder"], rel=0.01)
+
+
+def test_only_a_version_with_whole_weights_is_one_to_learn_on_from(tmp_path: Path) -> None:
+    options = options_of(find("compose"), {"start": "phrases@1"})
+    assert options.named == {"start": ("composer",)}
+    (tmp_path / "output").mkdir()
+    (tmp_path / "output" / "config.json").write_text(json.dumps({**SMALL, "vocabulary": 400}))
+    (tmp_path / "output" / "tokenizer.json").touch()
+    with pytest.raises(InvalidRequest, match="that the recipe compose made") as caught:
+        options.check_start(None, {"start": tmp_path})
+    assert caught.value.param == "options.start"
+    (tmp_path / "output" / "model.f32.safetensors").touch()
+    options.check_start(None, {"start": tmp_path})
+
+
 def _equal_to_torch(made: Folder) -> None:
     import torch
     from safetensors.numpy import load_file

@@ -18,7 +18,16 @@ SURFACE = Surface(
         "POST /v1/variants/candidates/{candidate}": "what the tenant's own application answers by",
         "POST /v1/variants/{application}/undo": "what the tenant's own application answers by",
     },
-    remote=("variants list", "variants undo document-qa"),
+    remote=(
+        "variants list",
+        "variants candidates",
+        "variants admit document-qa model model=large",
+        "variants shadow cand_1",
+        "variants canary cand_1",
+        "variants promote cand_1",
+        "variants withdraw cand_1",
+        "variants undo document-qa",
+    ),
     elsewhere=("variants show",),
     unkeyed={
         "/v1/variants": SAME_TWICE,

@@ -1,5 +1,5 @@
 // Starts a job: the recipe with its options, what it learns from, and how long it may take.
-import { useState, type ReactNode } from "react";
+import { useRef, useState, type ReactNode } from "react";
 import { ApiError, get, may, post, upload } from "../../api/client";
 import type { LakeExport } from "../../api/exports";
 import { megabytes, typed, type MemoryPlan, type Recipe, type TrainingJob } from "../../api/train";
@@ -14,6 +14,9 @@ import { Note } from "../../ui/states";
 import { BaseField, NamedInput } from "./bases";
 
 const EXPORTS = "/v1/lake/exports?limit=100";
+// The fields of a job that name a file, with what stands at the input.
+const FILES = [["training_file", "File"], ["validation_file", "Validation file"], ["test_file", "Test file"]] as const;
+type Files = Partial<Record<(typeof FILES)[number][0], File>>;
 
 export function Begin({ recipe, onClose }: { recipe: Recipe; onClose: () => void }): ReactNode {
   const lake = may(useMe(), "lake");
@@ -22,11 +25,14 @@ export function Begin({ recipe, onClose }: { recipe: Recipe; onClose: () => void
   const [from, setFrom] = useState<"export" | "file">();
   const source = from ?? (fitting.length > 0 ? "export" : "file");
   const [chosen, setChosen] = useState("");
-  const [file, setFile] = useState<File>();
+  const [files, setFiles] = useState<Files>({});
+  const sent = useRef(new Map<File, string>());
   const [base, setBase] = useState("");
   const [name, setName] = useState("");
   const [values, setValues] = useState<Record<string, string>>({});
   const [minutes, setMinutes] = useState("");
+  const [usd, setUsd] = useState("");
+  const [seed, setSeed] = useState("");
   const [night, setNight] = useState(false);
   const [serve, setServe] = useState(false);
   const [plan, setPlan] = useState<MemoryPlan>();
@@ -35,7 +41,7 @@ export function Begin({ recipe, onClose }: { recipe: Recipe; onClose: () => void
   const options = Object.entries(recipe.options.properties ?? {});
   const required = recipe.options.required ?? [];
   const named = chosen || fitting[0]?.id || "";
-  const ready = (source === "export" ? named !== "" : file !== undefined) && (recipe.bases.length === 0 || base.trim() !== "") && required.every((each) => values[each]?.trim());
+  const ready = (source === "export" ? named !== "" : files.training_file !== undefined) && (recipe.bases.length === 0 || base.trim() !== "") && required.every((each) => values[each]?.trim());
   const attempt = async (what: () => Promise<void>): Promise<void> => {
     setBusy(true);
     setError("");
@@ -51,10 +57,21 @@ export function Begin({ recipe, onClose }: { recipe: Recipe; onClose: () => void
     options: Object.fromEntries(options.filter(([key]) => values[key]?.trim()).map(([key, option]) => [key, typed(option, values[key]!.trim())])),
     ...(base.trim() && { base: base.trim() }),
   });
+  // A refused job can be tried again: what was uploaded for it is there.
+  const uploaded = async (file: File): Promise<string> => {
+    const id = sent.current.get(file) ?? (await upload(file, () => {}, new AbortController().signal, "fine-tune")).id;
+    sent.current.set(file, id);
+    return id;
+  };
   const begin = (): Promise<void> => attempt(async () => {
-    const data = source === "export" ? { export: named } : { training_file: (await upload(file!, () => {}, new AbortController().signal, "fine-tune")).id };
+    const data: Record<string, string> = source === "export" ? { export: named } : {};
+    for (const [field] of FILES) {
+      const file = files[field];
+      if (source === "file" && file) data[field] = await uploaded(file);
+    }
+    const bounds = { ...(minutes && { seconds: Number(minutes) * 60 }), ...(usd && { usd: Number(usd) }) };
     const job = await post<TrainingJob>("/v1/training/jobs", {
-      ...asked(), ...data, night, serve, ...(name.trim() && { suffix: name.trim() }), ...(minutes && { seconds: Number(minutes) * 60 }),
+      ...asked(), ...data, ...bounds, night, serve, ...(name.trim() && { suffix: name.trim() }), ...(seed && { seed: Number(seed) }),
     });
     go(path("train", "jobs", job.id));
   });
@@ -78,11 +95,17 @@ export function Begin({ recipe, onClose }: { recipe: Recipe; onClose: () => void
             <p className="muted">{`There is no export in the format trl that it reads (${recipe.reads.join(", ")}).`}</p>
           )
         ) : (
-          <Field label="File" hint={`JSON lines of the kind ${recipe.reads.join(" or ")}. It is split into training, validation and test.`}>{(ids) => <input {...ids} type="file" accept=".jsonl" onChange={(event) => setFile(event.target.files?.[0])} />}</Field>
+          FILES.map(([field, label]) => (
+            <Field key={field} label={label} hint={field === "training_file" ? `JSON lines of the kind ${recipe.reads.join(" or ")}. A single file is split into training, validation and test.` : "optional"}>
+              {(ids) => <input {...ids} type="file" accept=".jsonl" onChange={(event) => setFiles({ ...files, [field]: event.target.files?.[0] })} />}
+            </Field>
+          ))
         )}
         {recipe.bases.length > 0 && <BaseField recipe={recipe} value={base} onChange={setBase} />}
         <Field label="Name" hint="of the version that is made, optional">{(ids) => <input {...ids} value={name} maxLength={64} onChange={(event) => setName(event.target.value)} />}</Field>
         <Field label="Longest training in minutes" hint="the best model so far is kept, optional">{(ids) => <input {...ids} type="number" min="1" value={minutes} onChange={(event) => setMinutes(event.target.value)} />}</Field>
+        <Field label="Highest cost in US dollars" hint="by the price of the machine; the best model so far is kept, optional">{(ids) => <input {...ids} type="number" min="0" step="any" value={usd} onChange={(event) => setUsd(event.target.value)} />}</Field>
+        <Field label="Seed" hint="of all random numbers: the same one makes runs comparable, optional">{(ids) => <input {...ids} type="number" min="0" value={seed} placeholder="0" onChange={(event) => setSeed(event.target.value)} />}</Field>
         <label className="check"><input type="checkbox" checked={night} onChange={(event) => setNight(event.target.checked)} /> Only at night</label>
         <label className="check"><input type="checkbox" checked={serve} onChange={(event) => setServe(event.target.checked)} /> Serve the new version</label>
         {options.length > 0 && (

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mainspring.core.errors import MainspringError, ModelError, ModelNotPulled
 from mainspring.terminal import complete, show
+from mainspring.terminal.pulling import go_on_without
 
 if TYPE_CHECKING:
     from mainspring.engines.catalogue.entries import ModelEntry
@@ -58,9 +58,9 @@ def pull(
             with show.progress() as progress:
                 done.append(puller.pull(name, progress, force=force))
         except MainspringError as error:
-            if names or name not in settings.models.dispensable:
+            if names:
                 raise
-            sys.stderr.write(f"{name} is not used, for it cannot be had now: {error.message}\n")
+            go_on_without(name, settings, error)
             continue
         if not as_json:
             for line in _report(done[-1]):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mainspring.cli.serve import doctor_home, doctor_serving
-from mainspring.core.errors import MainspringError
+from mainspring.core.errors import MainspringError, ModelNotPulled
 from mainspring.core.version import __version__
 from mainspring.terminal import show
 
@@ -130,9 +130,22 @@ def _models(context: typer.Context) -> list[Check]:
     for name in settings.local_models:
         try:
             checks.append((f"model {name}", "ok", str(puller.local(name).directory)))
+        except ModelNotPulled as error:
+            checks.append((f"model {name}", *_not_pulled(settings, name, str(error))))
         except MainspringError as error:
             checks.append((f"model {name}", "missing", str(error)))
     return [*checks, *_larger(settings), *_languages(settings), *_listwise(settings), *_prices(settings)]
+
+
+def _not_pulled(settings: Settings, name: str, error: str) -> tuple[str, str]:
+    """The state of a configured model that is not here, and what it would bring if all answers without it."""
+    if name not in settings.models.dispensable:
+        return "missing", error
+    brings = {
+        settings.models.near_misses: "it refuses questions that the passages found only seem to answer",
+        settings.models.answers: "it chooses the sentences of answers",
+    }
+    return "absent", f"optional: {brings[name]}, which rules do without it. `mainspring models pull {name}` brings it"
 
 
 def _larger(settings: Settings) -> list[Check]:

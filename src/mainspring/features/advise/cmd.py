@@ -13,8 +13,8 @@ from urllib.parse import quote
 import typer
 
 from mainspring.command import QUALITY, Command
-from mainspring.core.errors import InvalidRequest, NotFound
-from mainspring.terminal import show
+from mainspring.core.errors import NotFound
+from mainspring.terminal import named_values, show
 from mainspring.terminal.named_commands import Group
 from mainspring.terminal.remote import Server, ServerLacks
 
@@ -84,7 +84,8 @@ def run(
         body["prompt"] = {"id": used, "version": version}
     budget = {"seconds": train_seconds, "usd": train_usd}
     if given := {key: value for key, value in budget.items() if value is not None}:
-        body["fine_tune"] = {"recipe": recipe, "base": base, "options": _options(option or ()), **given}
+        options = named_values.read(option or (), "option")
+        body["fine_tune"] = {"recipe": recipe, "base": base, "options": options, **given}
     made = server.call("POST", "/v1/advice", body)
     if not wait:
         show.done(f"{made['id']} is queued.", made, as_json)
@@ -163,23 +164,6 @@ def _data(server: Server, data: str) -> dict[str, Any]:
 def _named(text: str) -> dict[str, Any]:
     name, _, options = text.partition(":")
     return {"name": name, "options": dict(each.partition("=")[::2] for each in options.split(",") if each)}
-
-
-def _options(given: Any) -> dict[str, Any]:
-    import json
-
-    told: dict[str, Any] = {}
-    for each in given:
-        name, equals, value = each.partition("=")
-        if not equals or not name:
-            raise InvalidRequest(
-                f"{each!r} is not of the form NAME=VALUE", remedy="For example steps=20", param="option"
-            )
-        try:
-            told[name] = json.loads(value)
-        except ValueError:
-            told[name] = value
-    return told
 
 
 def _shown(server: Server, made: dict[str, Any], report: Path | None, as_json: bool) -> None:

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
 from mainspring.core.errors import InvalidRequest
+from mainspring.features.compose.learn import starting
 from mainspring.training.own.models.shape import Shape
 from mainspring.training.recipe import Recipe, RecipeOptions
 
 
 class ComposeOptions(RecipeOptions):
-    """Options of the recipe ``compose``."""
+    """Options of the recipe ``compose``. A model that starts from another has its tokenizer and its sizes."""
 
+    named: ClassVar[Mapping[str, tuple[str, ...]]] = {"start": ("composer",)}
+
+    start: str = Field(
+        "",
+        max_length=256,
+        description="a version (NAME@NUMBER) of this recipe to learn on from; none: it starts from nothing",
+    )
     vocabulary: int = Field(8192, ge=300, le=32_768, description="tokens of the tokenizer")
     width: int = Field(256, ge=16, le=1024, description="width of the model")
     layers: int = Field(5, ge=1, le=24, description="layers of the model")
@@ -42,6 +51,10 @@ class ComposeOptions(RecipeOptions):
         if not self.general_epochs + self.mail_epochs:
             raise InvalidRequest("nothing is learned in no pass", remedy="Give at least a part", param="mail_epochs")
         return self
+
+    def check_start(self, base: Path | None, given: Mapping[str, Path]) -> None:  # noqa: ARG002
+        """See ``RecipeOptions``."""
+        starting.found(given.get("start"))
 
     def shape(self, vocabulary: int) -> Shape:
         """Raises ``InvalidRequest`` naming the size at fault."""

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 import typer
 
 from mainspring.command import QUALITY, Command, whole_opener
 from mainspring.core.errors import InvalidRequest
-from mainspring.features.train.step_line import StepLine
-from mainspring.terminal import named_commands, show
+from mainspring.features.train.commands import jobs, run_report, versions
+from mainspring.features.train.commands.step_line import StepLine
+from mainspring.terminal import named_commands, named_values, show
 from mainspring.terminal.remote import Server, running_server
 
 if TYPE_CHECKING:
@@ -32,9 +32,8 @@ class Recipes(named_commands.Group):
 app = typer.Typer(
     help="Train models, prompts and thresholds on your own data, and serve them.", no_args_is_help=True, cls=Recipes
 )
-AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output")]
-JobId = Annotated[str, typer.Argument(help="Its id, from `mainspring train jobs`")]
-Label = Annotated[str, typer.Argument(help="NAME@NUMBER, or NAME for the newest")]
+app.add_typer(jobs.app)
+app.add_typer(versions.app)
 _EVERY_S = 1.0
 _OVER = ("succeeded", "failed", "cancelled", "paused")
 
@@ -56,7 +55,7 @@ def run(
     night: Annotated[bool, typer.Option("--night", help="Run only at night (train.night)")] = False,
     serve: Annotated[bool, typer.Option("--serve", help="Serve the new version (on a server)")] = False,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for its end (on a server)")] = True,
-    as_json: AsJson = False,
+    as_json: run_report.AsJson = False,
 ) -> None:
     """Train by a recipe: `mainspring train RECIPE --data FOLDER`.
 
@@ -67,7 +66,8 @@ def run(
 
     if (data is None) == (not export):
         raise InvalidRequest("name the data with --data or --export", param="data")
-    order = Order(recipe, _options(option or []), export, None, base, name, seed, seconds, usd, night, serve=serve)
+    options = named_values.read(option or (), "option")
+    order = Order(recipe, options, export, None, base, name, seed, seconds, usd, night, serve=serve)
     server = running_server(context)
     if serve and not server:
         raise InvalidRequest(
@@ -76,13 +76,13 @@ def run(
     progress = StepLine(quiet=as_json)
     made = _at(server, order, data, wait, progress) if server else _here(context, order, data, progress)
     progress.end()
-    _tell(made, as_json)
+    run_report.tell(made, as_json)
 
 
 @app.command("recipes")
 def list_recipes(
     recipe: Annotated[str, typer.Argument(help="Show the options of this recipe", show_default=False)] = "",
-    as_json: AsJson = False,
+    as_json: run_report.AsJson = False,
 ) -> None:
     """List the recipes, or show the options of one."""
     from mainspring.features.train.shapes import recipe_body
@@ -111,7 +111,7 @@ def list_bases(
     context: typer.Context,
     recipe: Annotated[str, typer.Argument(help="Only what this recipe can start from", show_default=False)] = "",
     option: Annotated[str, typer.Option(help="What this option of the recipe can name, such as teacher")] = "",
-    as_json: AsJson = False,
+    as_json: run_report.AsJson = False,
 ) -> None:
     """List the pulled models and the versions that training can start from."""
     asked = {name: value for name, value in (("recipe", recipe), ("option", option)) if value}
@@ -135,10 +135,10 @@ def plan(
     recipe: Annotated[str, typer.Argument(help="One of `mainspring train recipes`")],
     base: Annotated[str, typer.Option(help="The base: a model of the catalogue, or a version")] = "",
     option: Annotated[list[str] | None, typer.Option(help="NAME=VALUE of the recipe; repeat for more")] = None,
-    as_json: AsJson = False,
+    as_json: run_report.AsJson = False,
 ) -> None:
     """Plan the memory of a run before it starts."""
-    options, server = _options(option or []), running_server(context)
+    options, server = named_values.read(option or (), "option"), running_server(context)
     found = (
         server.call("POST", "/v1/training/plan", {"recipe": recipe, "options": options, "base": base})
         if server
@@ -158,140 +158,6 @@ def plan(
     print(f"\n{_megabytes(found['total_bytes'])} MB in all{without}, which {fits} the {limit} MB of a run here.")
     for note in found["notes"]:
         print(show.printable(f"- {note}"))
-
-
-@app.command("jobs")
-def list_jobs(context: typer.Context, as_json: AsJson = False) -> None:
-    """List the latest hundred jobs of a server."""
-    found = Server.of(context).call("GET", "/v1/training/jobs?limit=100")
-    if as_json:
-        show.as_json(found)
-        return
-    cells = [
-        (e["id"], e["recipe"], e["status"], e["step"], f"{e['seconds']:.0f} s", e["version"] or "")
-        for e in found["data"]
-    ]
-    show.table(("JOB", "RECIPE", "STATUS", "STEP", "WORKED", "VERSION"), cells)
-
-
-@app.command("show")
-def show_one(
-    context: typer.Context,
-    which: Annotated[str, typer.Argument(help="A job's id, or a version: NAME or NAME@NUMBER")],
-    as_json: AsJson = False,
-) -> None:
-    """Show a job, or the card of a version, of a server."""
-    server = Server.of(context)
-    if which.startswith("ftjob-"):
-        found = server.call("GET", _path("jobs", which))
-        events = server.call("GET", _path("jobs", which, "/events"))["data"]
-        if as_json:
-            show.as_json({**found, "events": events})
-            return
-        _tell(found, as_json)
-        for each in events:
-            print(show.printable(f"  {time.strftime('%H:%M:%S', time.localtime(each['at']))}  {each['message']}"))
-        return
-    found = server.call("GET", _path("versions", which))
-    if as_json:
-        show.as_json(found)
-        return
-    with server.opened("GET", _path("versions", which, "/card")) as answer:
-        print(show.printable(answer.read().decode()), end="")
-
-
-@app.command("cancel")
-def cancel(context: typer.Context, job: JobId, as_json: AsJson = False) -> None:
-    """Cancel a job of a server for good."""
-    found = Server.of(context).call("POST", _path("jobs", job, "/cancel"))
-    show.done(f"{job} stops.", found, as_json)
-
-
-@app.command("pause")
-def pause(context: typer.Context, job: JobId, as_json: AsJson = False) -> None:
-    """Pause a job of a server after a checkpoint."""
-    found = Server.of(context).call("POST", _path("jobs", job, "/pause"))
-    show.done(f"{job} pauses after a checkpoint.", found, as_json)
-
-
-@app.command("resume")
-def resume(context: typer.Context, job: JobId, as_json: AsJson = False) -> None:
-    """Resume a job that was paused or has failed from its checkpoint."""
-    found = Server.of(context).call("POST", _path("jobs", job, "/resume"))
-    show.done(f"{job} goes on.", found, as_json)
-
-
-@app.command("versions")
-def list_versions(context: typer.Context, as_json: AsJson = False) -> None:
-    """List the latest hundred versions of a server."""
-    found = Server.of(context).call("GET", "/v1/training/versions?limit=100")
-    if as_json:
-        show.as_json(found)
-        return
-    cells = [(e["id"], e["makes"], e["recipe"], e["base"], e["served"], e["stale"]) for e in found["data"]]
-    show.table(("VERSION", "MAKES", "RECIPE", "BASE", "SERVED", "STALE"), [[c or "" for c in row] for row in cells])
-
-
-@app.command("serve")
-def serve(context: typer.Context, version: Label, as_json: AsJson = False) -> None:
-    """Convert a version, compare it with the trained weights, and serve it."""
-    with Server.of(context).opened("POST", _path("versions", version, "/serve")) as answer:
-        found = json.load(answer)
-    show.done(f"{found['id']} answers as the model {found['served']}.", found, as_json)
-
-
-@app.command("withdraw")
-def withdraw(context: typer.Context, version: Label, as_json: AsJson = False) -> None:
-    """Take a version out of service for good."""
-    found = Server.of(context).call("POST", _path("versions", version, "/withdraw"))
-    show.done(f"{found['id']} answers no more.", found, as_json)
-
-
-@app.command("delete")
-def delete(
-    context: typer.Context,
-    which: Annotated[str, typer.Argument(help="A job's id that is over, or a version: NAME@NUMBER")],
-    as_json: AsJson = False,
-) -> None:
-    """Delete a job that is over, or a version, of a server with its files."""
-    of = "jobs" if which.startswith("ftjob-") else "versions"
-    if of == "versions" and "@" not in which:
-        raise InvalidRequest(f"{which} names no single version", remedy="Write NAME@NUMBER", param="which")
-    found = Server.of(context).call("DELETE", _path(of, which))
-    show.done(f"{found['id']} is deleted.", found, as_json)
-
-
-@app.command("adopt")
-def adopt(
-    context: typer.Context,
-    folder: Annotated[Path, typer.Argument(help="Folder of a run, or as save_pretrained writes it", metavar="FOLDER")],
-    base: Annotated[str, typer.Option(help="The base that it was trained on; default: as its files say")] = "",
-    name: Annotated[str, typer.Option(help="The name of the new version")] = "",
-    data: Annotated[Path | None, typer.Option(help="Folder with its rows or their manifest.json")] = None,
-    recipe: Annotated[str, typer.Option(help="How it was trained; default: as its files say")] = "",
-    licence: Annotated[str, typer.Option(help="Its licence; default: that of its base")] = "",
-    figure: Annotated[list[str] | None, typer.Option(help="NAME=NUMBER, measured elsewhere; repeat for more")] = None,
-    tenant: Annotated[str, typer.Option(help="The tenant that it is for")] = "default",
-    as_json: AsJson = False,
-) -> None:
-    """Take the result of a training elsewhere into the versions of this home, with a card."""
-    import asyncio
-
-    from mainspring.core.settings import load
-    from mainspring.features.train import local_training
-    from mainspring.features.train.adopting import Adoption
-
-    figures = _options(figure or [])
-    if wrong := [
-        each for each, value in figures.items() if isinstance(value, bool) or not isinstance(value, int | float)
-    ]:
-        raise InvalidRequest(f"the figure {wrong[0]} is no number", remedy="Write NAME=NUMBER", param="figure")
-    progress = StepLine(quiet=as_json)
-    given = Adoption(folder, base, name, data, recipe, licence, figures)
-    settings = load(context.obj).settings
-    made = asyncio.run(local_training.adopt(settings, given, tenant, progress, whole_opener(context)))
-    progress.end()
-    _tell(made, as_json)
 
 
 def _at(server: Server, order: Order, data: Path | None, wait: bool, progress: StepLine) -> dict[str, Any]:
@@ -350,51 +216,8 @@ def _bases_here(context: typer.Context, recipe: str, option: str) -> dict[str, A
     return asyncio.run(local_training.bases(settings, recipe, option, whole_opener(context)))
 
 
-def _path(of: str, which: str, what: str = "") -> str:
-    return f"/v1/training/{of}/{quote(which, safe='')}{what}"
-
-
 def _megabytes(count: int) -> str:
     return f"{count / 1e6:,.1f}"
-
-
-def _tell(made: dict[str, Any], as_json: bool) -> None:
-    if as_json:
-        show.as_json(made)
-    else:
-        error = (made["error"] or {}).get("message", "")
-        version = f" It made {made['version']}." if made["version"] else ""
-        print(
-            show.printable(f"{made['id']} ({made['recipe']}) has the status {made['status']}.{version} {error}".strip())
-        )
-        if made.get("card"):
-            _measured(made)
-    if made["status"] == "failed":
-        raise typer.Exit(show.FAILED)
-
-
-def _measured(made: dict[str, Any]) -> None:
-    """The figures of a version that was made here, and where its card lies."""
-    cells = [
-        (each["name"], *("" if each[side] is None else f"{each[side]:.4g}" for side in ("before", "after")))
-        for each in made["measured"]
-    ]
-    if cells:
-        show.table(("FIGURE", "BEFORE", "AFTER"), cells)
-    print(show.printable(f"Its card: {made['card']}"))
-
-
-def _options(given: list[str]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for each in given:
-        name, sign, value = each.partition("=")
-        if not sign or not name:
-            raise InvalidRequest(f"{each!r} is not an option", remedy="Write NAME=VALUE", param="option")
-        try:
-            found[name] = json.loads(value)
-        except ValueError:
-            found[name] = value
-    return found
 
 
 COMMANDS = (Command("train", app, QUALITY),)

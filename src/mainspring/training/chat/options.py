@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from mainspring.core.errors import InvalidRequest
 from mainspring.training.recipe import RecipeOptions
 
 Module = Literal["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
@@ -70,6 +72,7 @@ class SftOptions(TuneOptions):
 class PreferenceOptions(TuneOptions):
     """Options of ``dpo``. Lengths of answers are measured before and after: preferences are often for longer ones."""
 
+    method: Literal["lora", "qlora"] = Field("lora", description="an adapter; the model without it is the reference")
     learning_rate: float = Field(5e-5, gt=0, le=1, description="highest learning rate of the schedule")
     beta: float = Field(0.1, gt=0, le=10, description="higher values keep the model closer to its base")
     loss: Literal["sigmoid", "ipo", "hinge", "robust", "sppo_hard", "apo_zero"] = Field(
@@ -88,6 +91,7 @@ class PreferenceOptions(TuneOptions):
 class KtoOptions(TuneOptions):
     """Options of ``kto``."""
 
+    method: Literal["lora", "qlora"] = Field("lora", description="an adapter; the model without it is the reference")
     learning_rate: float = Field(5e-5, gt=0, le=1, description="highest learning rate of the schedule")
     beta: float = Field(0.1, gt=0, le=10, description="higher values keep the model closer to its base")
     up_weight: float = Field(1.0, gt=0, le=100, description="weight of answers with thumbs up")
@@ -111,6 +115,7 @@ class RewardedOptions(TuneOptions):
 
     named: ClassVar[Mapping[str, tuple[str, ...]]] = {"reward_model": ("reward",)}
 
+    method: Literal["lora", "qlora"] = Field("lora", description="an adapter; the model without it is the reference")
     learning_rate: float = Field(2e-5, gt=0, le=1, description="highest learning rate of the schedule")
     batch: int = Field(8, ge=2, le=1024, description="answers that are computed at once")
     accumulation: int = Field(1, ge=1, le=1024, description="batches per optimiser step")
@@ -130,11 +135,30 @@ class RewardedOptions(TuneOptions):
     beta: float = Field(0.02, ge=0, le=10, description="weight of the KL divergence from the base; 0: none")
     min_rows: int = Field(4, ge=1, description="minimum number of prompts")
 
+    def check_start(self, base: Path | None, given: Mapping[str, Path]) -> None:  # noqa: ARG002
+        """See ``RecipeOptions``."""
+        if not self.rewards and not self.reward_model:
+            raise InvalidRequest(
+                "no reward is given",
+                remedy="Give rewards, such as [{name: contains}], or a reward_model",
+                param="options.rewards",
+            )
+
 
 class GrpoOptions(RewardedOptions):
     """Options of ``grpo``."""
 
     group: int = Field(4, ge=2, le=256, description="answers to a prompt that are compared with each other")
+
+    def check_start(self, base: Path | None, given: Mapping[str, Path]) -> None:
+        """See ``RecipeOptions``."""
+        if self.batch * self.accumulation % self.group:
+            raise InvalidRequest(
+                f"{self.batch} x {self.accumulation} answers a step are not whole groups of {self.group}",
+                remedy="Choose a batch that is a multiple of group",
+                param="options.batch",
+            )
+        super().check_start(base, given)
 
 
 class PpoOptions(RewardedOptions):
@@ -183,3 +207,14 @@ class DistilOptions(SftOptions):
     teacher_temperature: float = Field(0.0, ge=0, le=2, description="sampling temperature of the teacher's answers")
     softness: float = Field(1.0, gt=0, le=20, description="temperature of the probabilities (logits)")
     mix: float = Field(0.5, ge=0, le=1, description="weight of the teacher's probabilities against the texts (logits)")
+
+    def check_start(self, base: Path | None, given: Mapping[str, Path]) -> None:  # noqa: ARG002
+        """See ``RecipeOptions``."""
+        if bool(self.teacher) == bool(self.teacher_url):
+            raise InvalidRequest("name one teacher", remedy="Give teacher or teacher_url", param="options.teacher")
+        if self.level == "logits" and "teacher" not in given:
+            raise InvalidRequest(
+                "an API does not return the probabilities of all tokens",
+                remedy="Use level: sequence, or a pulled model as teacher",
+                param="options.level",
+            )

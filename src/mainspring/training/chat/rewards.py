@@ -80,16 +80,10 @@ def _found(given: Mapping[str, Path]) -> Path:
 
 
 class Rewards:
-    """The reward of answers by the options of a run. Raises ``InvalidRequest`` if there is none."""
+    """The reward of answers by the options of a run, which were checked (``check_start``)."""
 
     def __init__(self, options: RewardedOptions, given: Mapping[str, Path]) -> None:
         """``given`` has the folder of ``reward_model``, if there is one."""
-        if not options.rewards and not options.reward_model:
-            raise InvalidRequest(
-                "no reward is given",
-                remedy="Give rewards, such as [{name: contains}], or a reward_model",
-                param="options.rewards",
-            )
         self._options = options
         self._scoring = Scoring(options.rewards)
         self._model = RewardModel(_found(given)) if options.reward_model else None

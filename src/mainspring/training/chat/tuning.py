@@ -13,7 +13,7 @@ import torch
 from peft import LoraConfig, TaskType, get_peft_model
 from transformers import set_seed
 
-from mainspring.core.errors import InvalidRequest, Unsupported
+from mainspring.core.errors import Unsupported
 from mainspring.training.chat import base_weights
 from mainspring.training.chat.options import TuneOptions
 from mainspring.training.chat.rows import Writer
@@ -131,13 +131,3 @@ def quantised(base: base_weights.ChatBase, scratch: Path) -> Any:
     )
     made = AutoModelForCausalLM.from_pretrained(scratch, quantization_config=config, device_map={"": 0})
     return prepare_model_for_kbit_training(made)
-
-
-def only_causal(options: TuneOptions, recipe: str) -> None:
-    """Raises ``InvalidRequest``: this recipe compares with its base through the adapter."""
-    if options.method == "full":
-        raise InvalidRequest(
-            f"{recipe} learns an adapter: its reference is the model without it",
-            remedy="Use method: lora",
-            param="options.method",
-        )

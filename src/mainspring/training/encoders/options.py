@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
+from mainspring.core.errors import InvalidRequest
+from mainspring.training.folder import read_json
 from mainspring.training.recipe import RecipeOptions
 
 
@@ -36,6 +40,23 @@ class EncoderOptions(RecipeOptions):
     save_every_s: float = Field(60, gt=0, le=86_400, description="seconds between checkpoints")
     most_rows: int = Field(200_000, ge=1, le=5_000_000, description="rows of a side that are held in memory")
     int8: bool = Field(True, description="write matrices in eight bits, a quarter of the size")
+
+    def check_start(self, base: Path | None, given: Mapping[str, Path]) -> None:  # noqa: ARG002
+        """See ``RecipeOptions``."""
+        told = (read_json(base / "config.json") if base is not None else None) or {}
+        longest, layers = told.get("max_position_embeddings"), told.get("num_hidden_layers")
+        if longest is not None and self.length > longest:
+            raise InvalidRequest(
+                f"the base reads {longest} tokens, not {self.length}",
+                remedy=f"Give a length of at most {longest}, or another base",
+                param="options.length",
+            )
+        if layers is not None and self.freeze >= layers:
+            raise InvalidRequest(
+                f"the base has {layers} layers: freeze fewer",
+                remedy=f"Freeze at most {layers - 1}, or name a larger base",
+                param="options.freeze",
+            )
 
 
 class RerankerOptions(EncoderOptions):

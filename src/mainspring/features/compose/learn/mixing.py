@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,14 @@ def mix(work: Work, tokenizer: Any, mails: Sequence[Sample]) -> Figures:
             read = [(float(nats.sum()), words) for nats, words in (losses(packed, model, row) for row in rows)]
             figures[name], intervals[name] = perplexity(read), _interval(read)
     return share, figures, intervals, dict.fromkeys(figures, len(rows))
+
+
+def before(work: Work, start: Path) -> dict[str, float]:
+    """The perplexity a word on the test side of the model in ``start``, as it is served."""
+    packed = load(str(start))
+    rows = [row for row in work.rows("test") if is_mail(row)][:_MEASURED_ON]
+    read = [(float(nats.sum()), words) for nats, words in (losses(packed, packed.model, row) for row in rows)]
+    return {"perplexity_per_word": perplexity(read)} if read else {}
 
 
 def _interval(read: Sequence[tuple[float, int]]) -> tuple[float, float]:

@@ -8,17 +8,19 @@ the generator of dropout are in the checkpoint, and the order of data depends on
 from __future__ import annotations
 
 import math
+import shutil
 import time
 from collections.abc import Sequence
 from typing import cast
 
 import torch
+from safetensors.torch import load_file
 
 import mainspring.training.checkpoints as checkpoints
 from mainspring.core.errors import InvalidRequest
 from mainspring.features.compose.evaluating import drawn
-from mainspring.features.compose.learn import weights
-from mainspring.features.compose.learn.mixing import mix
+from mainspring.features.compose.learn import starting, weights
+from mainspring.features.compose.learn.mixing import before, mix
 from mainspring.features.compose.learn.rows import Sample, batches, is_mail, padded, samples, tokenizer
 from mainspring.features.compose.model.layout import END, header
 from mainspring.features.compose.model.packed import NGRAMS, TOKENIZER
@@ -39,6 +41,10 @@ class _Run:
     def __init__(self, work: Work) -> None:
         self.work = work
         self.options = options = cast(ComposeOptions, work.options)
+        self.start = starting.found(work.given.get("start"))
+        if self.start is not None:
+            self.options = options = options.model_copy(update=dict(self.start.sizes))
+            shutil.copyfile(self.start.tokenizer, work.output / TOKENIZER)
         torch.manual_seed(work.seed)
         rows = list(work.rows("train"))
         mails = [row for row in rows if is_mail(row)]
@@ -48,6 +54,8 @@ class _Run:
             )
         self.tokenizer = tokenizer(work.output / TOKENIZER, rows, options.vocabulary)
         self.model = Decoder(options.shape(self.tokenizer.get_vocab_size()))
+        if self.start is not None:
+            self.model.load_state_dict(load_file(self.start.weights))
         self.all = samples(self.tokenizer, rows, options.length)
         self.mails = samples(self.tokenizer, mails, options.length)
         seen = [row for row in work.rows("validation") if is_mail(row)][:_LOOKED_AT]
@@ -188,6 +196,7 @@ def _made(state: _Run) -> Made:
         figures,
         intervals,
         counted,
+        {} if state.start is None else before(work, state.start.folder),
         notes=(
             f"{model.shape.parameters:,} parameters; {state.step} of {len(state.plan)} steps",
             f"the decoder has {share:.2f} of each probability, n-grams of mails have the rest",

@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save_file
 
+from mainspring.features.compose.learn import starting
 from mainspring.features.compose.model.decoder import SCALE
 from mainspring.features.compose.model.packed import CONFIG, WEIGHTS
 from mainspring.training.own.models.decoder import Decoder
 
-FULL = "model.f32.safetensors"
-"""The same weights unrounded, to compare with."""
+FULL = starting.WEIGHTS
+"""The same weights unrounded, to compare with and to start from."""
 
 
 def write(model: Decoder, folder: Path) -> tuple[str, ...]:

@@ -37,10 +37,10 @@ class Checking:
         wanted = list(_scores(options))
         if wanted:
             await asyncio.to_thread(_check_scores, wanted)
-        return (
-            await self._bases.find(principal, recipe, base),
-            await named.given(self._bases, self._settings, principal, options, by_hand=self.by_hand),
-        )
+        found = await self._bases.find(principal, recipe, base)
+        given = await named.given(self._bases, self._settings, principal, options, by_hand=self.by_hand)
+        await asyncio.to_thread(options.check_start, found.folder, given.folders)
+        return found, given
 
 
 def _scores(options: RecipeOptions) -> Iterator[tuple[str, WantedScore]]:

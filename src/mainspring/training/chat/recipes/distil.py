@@ -33,20 +33,13 @@ _TAUGHT = "taught.jsonl"
 def run(work: Work) -> Made:
     """See ``training.recipe.Function``."""
     options = cast(DistilOptions, work.options)
-    if bool(options.teacher) == bool(options.teacher_url):
-        raise InvalidRequest("name one teacher", remedy="Give teacher or teacher_url", param="options.teacher")
+    options.check_start(work.base, work.given)
     apart = "teacher" not in work.given
     if apart and not work.outside:
         raise InvalidRequest(
             f"there is no model {options.teacher or options.teacher_url} here for this run",
             remedy="Name a pulled chat model or a version; the operator may also name one of models.remote",
             param="options.teacher",
-        )
-    if options.level == "logits" and apart:
-        raise InvalidRequest(
-            "an API does not return the probabilities of all tokens",
-            remedy="Use level: sequence, or a pulled model as teacher",
-            param="options.level",
         )
     rows.enough(work.count("train"), options.min_rows)
     tuning = Tuning(work, options)

@@ -15,14 +15,13 @@ from trl import DPOConfig, DPOTrainer
 from mainspring.training.chat import held_out, loop, outputs, rows
 from mainspring.training.chat.options import PreferenceOptions, WantedScore
 from mainspring.training.chat.rows import AnswerPair, LearnedText
-from mainspring.training.chat.tuning import Tuning, only_causal
+from mainspring.training.chat.tuning import Tuning
 from mainspring.training.recipe import Made, Work
 
 
 def run(work: Work) -> Made:
     """See ``training.recipe.Function``."""
     options = cast(PreferenceOptions, work.options)
-    only_causal(options, "dpo")
     rows.enough(work.count("train"), options.min_rows, "pairs in train")
     tuning = Tuning(work, options)
     learning, validation, test = (fitting(rows.pairs(work, side, tuning.writer), tuning) for side in SIDES)

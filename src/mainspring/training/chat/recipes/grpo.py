@@ -11,26 +11,19 @@ from typing import Any, cast
 from datasets import Dataset
 from trl import GRPOConfig, GRPOTrainer
 
-from mainspring.core.errors import InvalidRequest
 from mainspring.training.chat import held_out, loop, outputs, rows
 from mainspring.training.chat.options import GrpoOptions
 from mainspring.training.chat.recipes.dpo import length_note
 from mainspring.training.chat.rewards import Rewards
 from mainspring.training.chat.rows import Question
-from mainspring.training.chat.tuning import Tuning, only_causal
+from mainspring.training.chat.tuning import Tuning
 from mainspring.training.recipe import Made, Work
 
 
 def run(work: Work) -> Made:
     """See ``training.recipe.Function``."""
     options = cast(GrpoOptions, work.options)
-    only_causal(options, "grpo")
-    if options.batch * options.accumulation % options.group:
-        raise InvalidRequest(
-            f"{options.batch} x {options.accumulation} answers a step are not whole groups of {options.group}",
-            remedy="Choose a batch that is a multiple of group",
-            param="options.batch",
-        )
+    options.check_start(work.base, work.given)
     rows.enough(work.count("train"), options.min_rows, "prompts in train")
     rewards = Rewards(options, work.given)
     tuning = Tuning(work, options)

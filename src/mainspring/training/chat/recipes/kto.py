@@ -13,14 +13,13 @@ from mainspring.training.chat import held_out, loop, outputs, rows
 from mainspring.training.chat.options import KtoOptions
 from mainspring.training.chat.recipes.dpo import SIDES, length_note
 from mainspring.training.chat.rows import LearnedText, Thumb
-from mainspring.training.chat.tuning import Tuning, only_causal
+from mainspring.training.chat.tuning import Tuning
 from mainspring.training.recipe import Made, Work
 
 
 def run(work: Work) -> Made:
     """See ``training.recipe.Function``."""
     options = cast(KtoOptions, work.options)
-    only_causal(options, "kto")
     rows.enough(work.count("train"), options.min_rows)
     tuning = Tuning(work, options)
     learning, validation, test = (fitting(rows.thumbs(work, side, tuning.writer), tuning) for side in SIDES)

@@ -24,14 +24,14 @@ from mainspring.training.chat.recipes.dpo import length_note
 from mainspring.training.chat.recipes.grpo import fitting
 from mainspring.training.chat.rewards import Rewards
 from mainspring.training.chat.rows import Question
-from mainspring.training.chat.tuning import Tuning, only_causal
+from mainspring.training.chat.tuning import Tuning
 from mainspring.training.recipe import Interrupted, Made, Work
 
 
 def run(work: Work) -> Made:
     """See ``training.recipe.Function``."""
     options = cast(PpoOptions, work.options)
-    only_causal(options, "ppo")
+    options.check_start(work.base, work.given)
     rows.enough(work.count("train"), options.min_rows, "prompts in train")
     rewards = Rewards(options, work.given)
     tuning = Tuning(work, options)
