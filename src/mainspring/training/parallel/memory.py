@@ -44,16 +44,18 @@ it."""
 
 @dataclass(frozen=True, slots=True)
 class MemoryPlan:
-    """Bytes of one process."""
+    """Bytes of one process. ``activations`` are what the pass backwards needs of the pass forwards, ``workspace`` what it
+    takes besides for a moment, at most."""
 
     weights: float
     gradients: float
     optimiser: float
     activations: float
+    workspace: float = 0.0
 
     @property
     def total(self) -> float:
-        return self.weights + self.gradients + self.optimiser + self.activations
+        return self.weights + self.gradients + self.optimiser + self.activations + self.workspace
 
 
 def planned(
