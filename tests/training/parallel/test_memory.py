@@ -60,19 +60,19 @@ SHAPES = {
 @pytest.mark.parametrize("checkpointing", [False, True])
 @pytest.mark.parametrize("name", SHAPES)
 def test_activations_are_within_a_tenth_of_what_is_kept(name: str, checkpointing: bool, half: bool) -> None:
-    from memory_plan import measured
+    from memory_plan import kept_of
 
     shape = SHAPES[name]
-    found = measured(shape, 8, shape.length, half=half, checkpointing=checkpointing)
+    found = kept_of(shape, 8, shape.length, half=half, checkpointing=checkpointing)
     wanted = activations(shape, 8, shape.length, half=half, checkpointing=checkpointing)
     assert found.activations == pytest.approx(wanted, rel=0.1)
 
 
 @pytest.mark.torch
 def test_weights_gradients_and_moments_are_what_is_planned() -> None:
-    from memory_plan import measured
+    from memory_plan import kept_of
 
     shape = SHAPES["wide"]
-    found, plan = measured(shape, 8, shape.length), planned(shape.parameters)
+    found, plan = kept_of(shape, 8, shape.length), planned(shape.parameters)
     assert (found.weights, found.gradients) == (plan.weights, plan.gradients)
     assert found.optimiser == pytest.approx(plan.optimiser, rel=0.01)

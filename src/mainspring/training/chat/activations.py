@@ -1,8 +1,9 @@
-"""What a pass of a chat model keeps and takes, counted kernel by kernel as transformers, peft and trl compute. No torch.
+"""What a pass of a chat model keeps and takes, counted kernel by kernel. No torch.
 
-Numbers are those of a processor: autograd keeps the inputs that the pass backwards needs, attention keeps no scores,
-and trl's head works through the vocabulary in tiles (``trl.kernels.chunked_logprob``), whose logits are never there at
-once. On a GPU the tiles are worked on in place, so the head takes less.
+Counted is what transformers, peft and trl compute on a processor: autograd keeps the inputs that the pass backwards
+needs, attention keeps no scores, and trl's head works through tokens and vocabulary in tiles
+(``trl.kernels.chunked_logprob``), so that the logits are never there at once. On a GPU tiles are worked on in place,
+and the head takes less.
 """
 
 from __future__ import annotations
@@ -20,8 +21,11 @@ from mainspring.training.chat.options import (
 )
 
 _FULL, _HALF = 4, 2
-_TILE_TOKENS, _TILE_WORDS = 4096, 32_768
-"""Tokens and words of a tile of trl's head. Its buffer has all words, even of a smaller vocabulary."""
+TILE_TOKENS = 512
+"""Tokens of a tile of trl's head on a processor (``tuning.small_tiles``). Those of trl itself are eight times as many,
+which takes 4 GB for a vocabulary of 32,768 words or more."""
+_TILE_WORDS = 32_768
+"""Words of such a tile. Its buffer has all of them, even if the vocabulary is smaller."""
 _TILES = 7.25
 """Tiles in full precision that are there at once while the gradient of one is computed, a mask of bytes among them."""
 _IDS = 26
@@ -181,7 +185,7 @@ def taken(found: Sizes, options: TuneOptions, step: Pass) -> float:
         return max(block, step.rows * found.vocabulary * (step.length * step.size + options.new_tokens * _FULL))
     if _soft(options):
         return max(block, float(5 * tokens * found.vocabulary * _FULL))
-    at_once, words = min(tokens - step.rows, _TILE_TOKENS), min(found.vocabulary, _TILE_WORDS)
+    at_once, words = min(tokens - step.rows, TILE_TOKENS), min(found.vocabulary, _TILE_WORDS)
     head = at_once * (_TILE_WORDS * step.size + words * _TILES * _FULL) + tokens * width * _FULL
     if options.method == "full":
         head += found.vocabulary * width * _FULL

@@ -18,8 +18,8 @@ _TEXTS = 3
 def notes(options: EncoderOptions) -> tuple[str, ...]:
     """What comes besides."""
     return (
-        f"activations are those of rows of {options.length} tokens on a processor; shorter rows take less, and so does a "
-        "GPU, which keeps no scores of attention",
+        f"activations are those of rows of {options.length} tokens on a processor; shorter rows take less",
+        "a GPU keeps no scores of attention",
         "a new head, the best weights so far, and rows in memory come besides",
     )
 
@@ -95,7 +95,8 @@ def activations(found: EncoderSizes, options: EncoderOptions) -> float:
     scores = found.heads * options.length * (3 if options.dropout else 1)
     block = tokens * ((numbers + scores) * size + 2 * norm)
     embedded = 0 if options.freeze else tokens * (norm + noise * _FULL)
-    return float(learned * block + embedded + _ends(found, options, tokens, size) + (_copies(found, options) if half else 0))
+    copies = _copies(found, options) if half else 0
+    return float(learned * block + embedded + _ends(found, options, tokens, size) + copies)
 
 
 def _ends(found: EncoderSizes, options: EncoderOptions, tokens: int, size: int) -> int:

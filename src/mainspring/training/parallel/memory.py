@@ -44,8 +44,8 @@ it."""
 
 @dataclass(frozen=True, slots=True)
 class MemoryPlan:
-    """Bytes of one process. ``activations`` are what the pass backwards needs of the pass forwards, ``workspace`` what it
-    takes besides for a moment, at most."""
+    """Bytes of one process. ``activations`` are what the pass backwards needs of the pass forwards, ``workspace`` is
+    what it takes besides for a moment, at most."""
 
     weights: float
     gradients: float
