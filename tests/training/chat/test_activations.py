@@ -57,7 +57,7 @@ def test_a_large_vocabulary_is_worked_through_in_tiles() -> None:
     step = of_options(options)
     assert kept(sizes(40_000), options, step) == kept(sizes(), options, step)
     assert taken(sizes(40_000), options, step) == pytest.approx(161_149_920 - 2_623_496, rel=0.02)
-    most = [taken(sizes(40_000), each, of_options(each)) for each in (SftOptions(batch=8), SftOptions(batch=16))]
+    most = [taken(sizes(40_000), each, of_options(each)) for each in (SftOptions(batch=1), SftOptions(batch=4))]
     assert most[1] < 1.01 * most[0]
 
 
@@ -92,7 +92,9 @@ def test_adapters_keep_the_inputs_of_their_matrices_alone() -> None:
         return kept(sizes(layers=40), chosen, of_options(chosen))
 
     some, every = most(modules=("q_proj", "v_proj")), most()
-    assert some < every < most(dropout=0.1)
+    assert some < every
+    # With dropout each has an input of its own, and noise.
+    assert most(dropout=0.1) - every == 40 * 160 * (2 * (6 * 96 + 256) - (96 + 96 + 256)) * 4
     # An input of the gate and one of what is multiplied down are not there.
     assert every - some == pytest.approx(40 * 160 * (96 + 256 + 5 * 16) * 4, rel=0.01)
 
