@@ -191,14 +191,15 @@ def _said(count: int, seed: int, words: int) -> str:
 def _rows(step: Step) -> list[dict[str, Any]]:
     said, length = partial(_said, words=step.config["vocab_size"]), step.length
     found: list[dict[str, Any]] = []
-    for number in range(step.batch):
+    # Of the rows of encoders some are kept for validation.
+    for number in range(2 * step.batch if step.recipe in _TASKS else step.batch):
         whole, half = said(length, number), said(length // 2, 1_000 + number)
         passage = said(length, 2_000 + number)
         if step.recipe == "reranker":
             found.append({"query": half, "passage": passage, "label": number % 2})
         elif step.recipe == "nli":
             label = ("entailment", "neutral", "contradiction")[number % 3]
-            found.append({"premise": passage, "hypothesis": said(4, number), "label": label})
+            found.append({"premise": passage, "hypothesis": half, "label": label})
         elif step.recipe == "classifier":
             found.append({"text": whole, "label": str(number % 4)})
         elif step.recipe == "reader":

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import partial
 from itertools import product
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from _report import Figure, report
 from _step_memory import RECIPES, Step, bert, kept, llama, measured, peak
 from mainspring.features.train import planning
 from mainspring.training.own.models.shape import Shape
-from mainspring.training.parallel.memory import MemoryPlan, activations, planned
+from mainspring.training.parallel.memory import MemoryPlan, activations, planned, workspace
 from mainspring.training.run import options_of
 
 SHAPES = (
@@ -40,8 +41,8 @@ CHAT = (
     Step("sft", llama(320, 5, (5, 1), 768, 36_000), 3, 64, {"method": "full", **_HALF}),
     Step("sft", _SMOLLM2, 2, 64, _FULL),
     Step("sft", _SMOLLM2, 2, 64, {"gradient_checkpointing": True, **_HALF}),
-    Step("sft", llama(160, 5, (5, 1), 448, 6_000, model_type="qwen3", head_dim=48), 6, 80, {"method": "full", **_HALF}),
-    Step("sft", llama(160, 5, (5, 1), 448, 6_000, model_type="qwen3", head_dim=48), 6, 80, _FULL),
+    Step("sft", llama(176, 5, (4, 1), 416, 5_000, model_type="qwen3", head_dim=40), 6, 80, {"method": "full", **_HALF}),
+    Step("sft", llama(176, 5, (4, 1), 416, 5_000, model_type="qwen3", head_dim=40), 6, 80, _FULL),
     Step("sft", llama(64, 6, (4, 2), 160, 1_000), 16, 300, _FULL),
     Step("sft", llama(192, 4, (6, 2), 512, 4_000), 4, 64, {"packing": True, **_FULL}, 0),
     Step("sft", _SMALL, 5, 72, {"rank": 4, "modules": ["q_proj", "v_proj"], "dropout": 0.05, **_HALF}),
@@ -50,7 +51,7 @@ CHAT = (
     Step("kto", _SMALL, 6, 72, _HALF),
     Step("reward", _SMALL, 3, 72, _HALF),
     Step("reward", _SMALL, 3, 72, _FULL),
-    Step("grpo", _SMALL, 6, 72, _HALF),
+    Step("grpo", _SMALL, 6, 72, {"group": 3, **_HALF}),
     Step("ppo", _SMALL, 6, 72, _FULL),
     Step("ppo", _SMALL, 6, 72, _HALF),
     Step("distil", _SMALL, 6, 72, {"level": "logits", "teacher": "self", **_HALF}),
@@ -117,53 +118,63 @@ def errors(steps: Iterable[Step]) -> dict[str, float]:
         with tempfile.TemporaryDirectory() as name:
             found = measured(step, Path(name))
             plan = planned_of(step, Path(name) / "base")
-        off = {
-            "activations": plan.activations / found.activations - 1,
-            "peak": (plan.activations + plan.workspace) / (found.activations + found.workspace) - 1,
-            "total": plan.total / found.total - 1,
-        }
-        told = ", ".join(f"{kind} {value:+.3f}" for kind, value in off.items())
         sizes = f"{step.config['hidden_size']}x{step.config['num_hidden_layers']}, {step.batch} x {step.length}"
-        print(f"{step.recipe} {sizes} {dict(step.options)}: {told} of {found.total / 1e6:.1f} MB", flush=True)
-        worst = {kind: max(value, abs(off[kind])) for kind, value in worst.items()}
+        worst = worse(worst, f"{step.recipe} {sizes} {dict(step.options)}", plan, found)
     return worst
 
 
-def own() -> Figure:
-    """The error for our own models, without what a step takes for a moment."""
-    worst, count = 0.0, 0
+def worse(worst: Mapping[str, float], told: str, plan: MemoryPlan, found: MemoryPlan) -> dict[str, float]:
+    """The larger errors of two; prints those of this plan."""
+    off = {
+        "activations": plan.activations / found.activations - 1,
+        "peak": (plan.activations + plan.workspace) / (found.activations + found.workspace) - 1,
+        "total": plan.total / found.total - 1,
+    }
+    shown = ", ".join(f"{kind} {value:+.3f}" for kind, value in off.items())
+    print(f"{told}: {shown}; {found.workspace / 1e6:.1f} MB for a moment of {found.total / 1e6:.1f}", flush=True)
+    return {kind: max(value, abs(off[kind])) for kind, value in worst.items()}
+
+
+def own() -> dict[str, float]:
+    """The largest errors for models of our own."""
+    worst = {"activations": 0.0, "peak": 0.0, "total": 0.0}
     for shape, half in product(SHAPES, (False, True)):
         found = kept_of(shape, 8, shape.length, half=half)
-        plan = planned(shape.parameters, activations=activations(shape, 8, shape.length, half=half))
-        without = found.total - found.workspace
-        off = max(abs(plan.total / without - 1), abs(plan.activations / found.activations - 1))
-        worst, count = max(worst, off), count + 1
-        told = f"{shape.kind} {shape.width}x{shape.layers} {'bf16' if half else 'f32'}"
-        print(
-            f"{told}: {off:.3f}, and {found.workspace / 1e6:.1f} of {found.total / 1e6:.1f} MB for a moment", flush=True
+        plan = planned(
+            shape.parameters,
+            activations=activations(shape, 8, shape.length, half=half),
+            workspace=workspace(shape, 8, shape.length, half=half),
         )
-    against = f"{count} models of 1 to 12 M parameters, f32 and bf16; activations alone and all together"
-    return Figure(worst, "share", "lower", floor=0.1, against=against)
+        worst = worse(worst, f"{shape.kind} {shape.width}x{shape.layers} {'bf16' if half else 'f32'}", plan, found)
+    return worst
+
+
+_KINDS = ("our own models", "chat", "encoders")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--dry", action="store_true", help="write no result")
-    parser.add_argument("--only", choices=("own", "chat", "encoders"), help="measure these alone, and write no result")
+    parser.add_argument("--only", choices=_KINDS, help="measure these alone, and write no result")
     options = parser.parse_args()
     figures: dict[str, Figure] = {}
-    if options.only in (None, "own"):
-        figures["largest error of the plan"] = own()
-    for name, steps, what in (
-        ("chat", CHAT, "Llama, Qwen2 and Qwen3, to the shape of SmolLM2-135M"),
-        ("encoders", ENCODERS, "BERT, to the shape of MiniLM-L6"),
+    ours = 2 * len(SHAPES)
+    chat, encoders = partial(errors, CHAT), partial(errors, ENCODERS)
+    for name, measure, count, what in zip(
+        _KINDS,
+        (own, chat, encoders),
+        (ours, len(CHAT), len(ENCODERS)),
+        (
+            "models of 1 to 12 M parameters, f32 and bf16",
+            "steps of recipes; Llama, Qwen2 and Qwen3, to the shape of SmolLM2-135M",
+            "steps of recipes; BERT, to the shape of MiniLM-L6",
+        ),
+        strict=True,
     ):
-        if options.only not in (None, name):
-            continue
-        worst = errors(steps)
-        against = f"{len(steps)} steps of recipes, {what}; n={len(steps)}"
-        for kind, value in worst.items():
-            figures[f"{name}: largest error, {kind}"] = Figure(value, "share", "lower", floor=0.1, against=against)
+        if options.only in (None, name):
+            for kind, value in measure().items():
+                label = f"{name}: largest error of the plan, {kind}"
+                figures[label] = Figure(value, "share", "lower", floor=0.1, against=f"{count} {what}")
     if not (options.dry or options.only):
         report("memory_plan", figures)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,14 @@ def test_a_large_vocabulary_is_worked_through_in_tiles() -> None:
     assert taken(sizes(40_000), options, step) == pytest.approx(161_149_920 - 2_623_496, rel=0.02)
     most = [taken(sizes(40_000), each, of_options(each)) for each in (SftOptions(batch=1), SftOptions(batch=4))]
     assert most[1] < 1.01 * most[0]
+
+
+def test_keys_of_one_head_are_not_copied_for_each_of_the_queries() -> None:
+    options, several = SftOptions(**FULL), sizes()
+    narrow = {"k_proj": (96, 16), "v_proj": (96, 16)}
+    one = replace(several, heads=(6, 1), matrices={**several.matrices, **narrow})
+    plain, single = (kept(each, options, of_options(options)) for each in (several, one))
+    assert plain - single == 3 * 160 * 2 * (96 - 16) * 4
 
 
 def test_what_recipes_compute_at_once() -> None:

@@ -107,9 +107,9 @@ def kept(found: Sizes, options: TuneOptions, step: Pass) -> float:
 
 def _attention(found: Sizes, step: Pass, *, learns: bool) -> float:
     """Of one layer: queries, keys and values as the kernel takes them, what it gives, its sums, and its mask. With a
-    mask each head of queries has keys and values of its own."""
+    mask each head of queries has keys and values of its own; those of a single head are shared, not copied."""
     mixed, keys = found.matrices["q_proj"][1], found.matrices["k_proj"][1]
-    numbers = 2 * mixed + 2 * (mixed if step.masked else keys)
+    numbers = 2 * mixed + 2 * (mixed if step.masked and found.heads[1] > 1 else keys)
     each = numbers * step.size + found.heads[0] * _FULL
     if found.normed:
         each += (mixed + keys + sum(found.heads)) * _FULL + (mixed + keys) * step.size * learns
