@@ -112,7 +112,7 @@ def of_process(
             if rows
             else 0,
             workspace=workspace(shape, rows, length, checkpointing=checkpointing, half=half)
-            if stage == layout.pipeline - 1
+            if rows and stage == layout.pipeline - 1
             else 0,
         )
         for stage in range(layout.pipeline)
