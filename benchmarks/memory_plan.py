@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -159,10 +159,10 @@ def main() -> None:
     options = parser.parse_args()
     figures: dict[str, Figure] = {}
     ours = 2 * len(SHAPES)
-    chat, encoders = partial(errors, CHAT), partial(errors, ENCODERS)
+    measures: tuple[Callable[[], dict[str, float]], ...] = (own, partial(errors, CHAT), partial(errors, ENCODERS))
     for name, measure, count, what in zip(
         _KINDS,
-        (own, chat, encoders),
+        measures,
         (ours, len(CHAT), len(ENCODERS)),
         (
             "models of 1 to 12 M parameters, f32 and bf16",
