@@ -97,7 +97,10 @@ def test_chat_models_are_planned_from_the_sizes_of_their_base(tmp_path: Path) ->
     block = 2 * 64 * 64 + 2 * 64 * 32 + 3 * 64 * 160 + 2 * 64
     assert whole == 500 * 64 + 3 * block + 64
     full = planned("sft", base, method="full")
-    assert (full.trained, full.each.total) == (whole, 16 * whole)
+    each = full.each
+    assert (full.trained, each.weights + each.gradients + each.optimiser) == (whole, 16 * whole)
+    assert full.planned
+    assert each.activations > 0 < each.workspace
     adapter = planned("dpo", base, rank=8, modules=["q_proj", "v_proj"])
     assert adapter.trained == 3 * 8 * (64 + 64 + 64 + 32)
     assert adapter.each.weights == 4 * whole + 4 * adapter.trained
@@ -113,10 +116,13 @@ def test_chat_models_are_planned_from_the_sizes_of_their_base(tmp_path: Path) ->
 def test_encoders_are_planned_from_the_configuration_of_their_base(tmp_path: Path) -> None:
     """The sizes are those of all-MiniLM-L6-v2, whose parameters are known (Reimers and Gurevych)."""
     config = {"hidden_size": 384, "intermediate_size": 1536, "num_hidden_layers": 6, "vocab_size": 30522}
+    config["num_attention_heads"] = 12
     (tmp_path / "config.json").write_text(json.dumps({**config, "max_position_embeddings": 512, "type_vocab_size": 2}))
     whole = planned("reranker", tmp_path)
     assert (whole.parameters, whole.trained) == (22_713_216, 22_713_216)
-    assert (whole.each.total, whole.planned) == (16 * 22_713_216, False)
+    each = whole.each
+    assert (each.weights + each.gradients + each.optimiser, whole.planned) == (16 * 22_713_216, True)
+    assert planned("reranker", tmp_path, batch=32).each.activations > 1.9 * each.activations > 0
     embedder = planned("embedder", tmp_path)
     assert whole.parameters - embedder.parameters == 384 * 384 + 384
     frozen = planned("reranker", tmp_path, freeze=2)

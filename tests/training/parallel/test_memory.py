@@ -9,7 +9,7 @@ import pytest
 from mainspring.core.errors import InvalidRequest
 from mainspring.training.own.models.shape import Shape
 from mainspring.training.parallel.layout import Layout
-from mainspring.training.parallel.memory import activations, planned
+from mainspring.training.parallel.memory import activations, planned, workspace
 
 GB = 1e9
 
@@ -59,20 +59,25 @@ SHAPES = {
 @pytest.mark.parametrize("half", [False, True])
 @pytest.mark.parametrize("checkpointing", [False, True])
 @pytest.mark.parametrize("name", SHAPES)
-def test_activations_are_within_a_tenth_of_what_is_kept(name: str, checkpointing: bool, half: bool) -> None:
-    from memory_plan import measured
+def test_activations_and_workspace_are_within_a_tenth_of_what_is_measured(
+    name: str, checkpointing: bool, half: bool
+) -> None:
+    from memory_plan import kept_of
 
     shape = SHAPES[name]
-    found = measured(shape, 8, shape.length, half=half, checkpointing=checkpointing)
+    found = kept_of(shape, 8, shape.length, half=half, checkpointing=checkpointing)
     wanted = activations(shape, 8, shape.length, half=half, checkpointing=checkpointing)
     assert found.activations == pytest.approx(wanted, rel=0.1)
+    if not checkpointing:
+        moment = workspace(shape, 8, shape.length, half=half)
+        assert found.activations + found.workspace == pytest.approx(wanted + moment, rel=0.1)
 
 
 @pytest.mark.torch
 def test_weights_gradients_and_moments_are_what_is_planned() -> None:
-    from memory_plan import measured
+    from memory_plan import kept_of
 
     shape = SHAPES["wide"]
-    found, plan = measured(shape, 8, shape.length), planned(shape.parameters)
+    found, plan = kept_of(shape, 8, shape.length), planned(shape.parameters)
     assert (found.weights, found.gradients) == (plan.weights, plan.gradients)
     assert found.optimiser == pytest.approx(plan.optimiser, rel=0.01)

@@ -105,12 +105,12 @@ def planned(recipe: Recipe, options: RecipeOptions, folder: Path | None) -> RunP
         assert folder is not None
         sizes = of_chat.sizes(folder)
         each, notes = of_chat.planned(sizes, options), tuple(of_chat.notes(options))
-        return RunPlan(sizes.parameters, of_chat.trained(sizes, options), each, planned=False, notes=notes)
+        return RunPlan(sizes.parameters, of_chat.trained(sizes, options), each, notes=notes)
     if isinstance(options, EncoderOptions):
         assert folder is not None
         encoder = of_encoders.sizes(folder, pooler=recipe.makes != "embedding")
         each, learned = of_encoders.of_run(encoder, options), of_encoders.trained(encoder, options)
-        return RunPlan(encoder.parameters, learned, each, planned=False, notes=of_encoders.NOTES)
+        return RunPlan(encoder.parameters, learned, each, notes=of_encoders.notes(options))
     if isinstance(options, PretrainWithOptions):
         vocabulary = int(getattr(options, "vocabulary", 0))
         if folder is not None:

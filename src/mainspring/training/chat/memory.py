@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mainspring.core.errors import Unsupported
 from mainspring.engines.catalogue.gguf_weights import GgufWeights
-from mainspring.training.chat import base_weights, gguf_names
+from mainspring.training.chat import activations, base_weights, gguf_names
+from mainspring.training.chat.activations import Sizes
 from mainspring.training.chat.options import TuneOptions
 from mainspring.training.folder import read_json
 from mainspring.training.parallel.memory import MemoryPlan
@@ -17,17 +16,6 @@ from mainspring.training.parallel.memory import MemoryPlan
 _FULL, _HALF = 4, 2
 _FOUR_BITS = 0.516
 """Bytes of a weight in NF4 whose scales are quantised, too (Dettmers et al. 2023)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sizes:
-    """Of a Llama-like model: all ``parameters``, those of its ``embeddings`` (the head's, if it has its own), and each
-    matrix of a layer by name as (inputs, outputs)."""
-
-    parameters: int
-    embeddings: int
-    layers: int
-    matrices: Mapping[str, tuple[int, int]]
 
 
 def sizes(folder: Path) -> Sizes:
@@ -59,7 +47,9 @@ def sizes(folder: Path) -> Sizes:
     }
     embeddings = vocabulary * width * (1 if told.get("tie_word_embeddings") else 2)
     block = sum(one * other for one, other in matrices.values()) + 2 * width
-    return Sizes(count or embeddings + layers * block + width, embeddings, layers, matrices)
+    parameters = count or embeddings + layers * block + width
+    groups = (heads, keys // head)
+    return Sizes(parameters, embeddings, layers, matrices, vocabulary, groups, told.get("model_type") == "qwen3")
 
 
 def trained(found: Sizes, options: TuneOptions) -> int:
@@ -70,24 +60,31 @@ def trained(found: Sizes, options: TuneOptions) -> int:
 
 
 def planned(found: Sizes, options: TuneOptions) -> MemoryPlan:
-    """Weights, gradients and moments. Activations are not planned: they depend on the trainer. With the precision
-    ``auto`` the larger form is counted, that of processors without bfloat16."""
+    """With the precision ``auto`` the larger form is counted, that of processors without bfloat16."""
     learned = trained(found, options)
+    step = activations.of_options(options)
     if options.method == "full":
-        return MemoryPlan(learned * _FULL, learned * _FULL, learned * 2 * _FULL, 0.0)
-    if options.method == "qlora":
+        base = 0.0
+    elif options.method == "qlora":
         base = (found.parameters - found.embeddings) * _FOUR_BITS + found.embeddings * _HALF
     else:
-        base = found.parameters * (_HALF if options.precision == "bf16" else _FULL)
-    # Adapters learn in full precision.
-    return MemoryPlan(base + learned * _FULL, learned * _FULL, learned * 2 * _FULL, 0.0)
+        base = float(found.parameters * (_HALF if options.precision == "bf16" else _FULL))
+    # What learns is in full precision, adapters too.
+    return MemoryPlan(
+        base + learned * _FULL,
+        learned * _FULL,
+        learned * 2 * _FULL,
+        activations.kept(found, options, step),
+        activations.taken(found, options, step),
+    )
 
 
 def notes(options: Any) -> list[str]:
     """What comes besides."""
-    told = ["activations are not counted: they grow with batch * length, and gradient_checkpointing saves most of them"]
-    if options.precision == "auto" and options.method == "lora":
-        told.append("where bfloat16 is native, the base takes half of it (precision auto)")
+    told = [f"activations and workspace are those of rows of {options.length} tokens; shorter rows take less"]
+    if options.precision == "auto":
+        told.append("where bfloat16 is native, less is taken (precision auto)")
+    told.append("the workspace is that of a processor; a GPU takes less")
     for name in ("teacher", "reward_model"):
         if getattr(options, name, ""):
             told.append(f"the model that {name} names comes besides")

@@ -15,6 +15,7 @@ from transformers import set_seed
 
 from mainspring.core.errors import Unsupported
 from mainspring.training.chat import base_weights
+from mainspring.training.chat.activations import TILE_TOKENS
 from mainspring.training.chat.options import TuneOptions
 from mainspring.training.chat.rows import Writer
 from mainspring.training.recipe import Work
@@ -26,6 +27,7 @@ class Tuning:
     def __init__(self, work: Work, options: TuneOptions, *, head: str = "causal") -> None:
         if threads := int(os.environ.get("OMP_NUM_THREADS", "0") or 0):
             torch.set_num_threads(threads)
+        small_tiles()
         self.options = options
         self.head = head
         self.base = base_weights.find(work.base)
@@ -88,6 +90,15 @@ class Tuning:
         """The model as it was before training: without its adapter. Not for runs in which all weights learn."""
         with self.model.disable_adapter():
             yield self.model
+
+
+def small_tiles() -> None:
+    """Have trl's head work in tiles of fewer tokens on a processor, where a tile has several copies in full precision
+    while its gradient is computed. On a GPU it has none."""
+    from trl.kernels import chunked_logprob
+
+    if not torch.cuda.is_available():
+        chunked_logprob.TOKEN_CHUNK_SIZE = TILE_TOKENS
 
 
 def precision(wanted: str) -> str:

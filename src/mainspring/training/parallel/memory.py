@@ -44,16 +44,18 @@ it."""
 
 @dataclass(frozen=True, slots=True)
 class MemoryPlan:
-    """Bytes of one process."""
+    """Bytes of one process. ``activations`` are what the pass backwards needs of the pass forwards, ``workspace`` is
+    what it takes besides for a moment, at most."""
 
     weights: float
     gradients: float
     optimiser: float
     activations: float
+    workspace: float = 0.0
 
     @property
     def total(self) -> float:
-        return self.weights + self.gradients + self.optimiser + self.activations
+        return self.weights + self.gradients + self.optimiser + self.activations + self.workspace
 
 
 def planned(
@@ -63,10 +65,11 @@ def planned(
     layout: Layout | None = None,
     trained: float | None = None,
     activations: float = 0.0,
+    workspace: float = 0.0,
 ) -> MemoryPlan:
     """Of a model of so many parameters, of which ``trained`` are trained (None: all; LoRA trains few). What tensor and
-    pipeline parallelism divide is divided evenly; ``activations`` are those of one process. Raises ``InvalidRequest``
-    for an unknown precision."""
+    pipeline parallelism divide is divided evenly; ``activations`` and ``workspace`` are those of one process. Raises
+    ``InvalidRequest`` for an unknown precision."""
     if precision not in PRECISIONS:
         raise InvalidRequest(
             f"there is no precision {precision!r}", remedy=f"Use {', '.join(PRECISIONS)}", param="precision"
@@ -81,7 +84,7 @@ def planned(
     }
     for name in _SHARDED[layout.shard]:
         parts[name] /= layout.data
-    return MemoryPlan(**parts, activations=activations)
+    return MemoryPlan(**parts, activations=activations, workspace=workspace)
 
 
 def of_process(
@@ -107,6 +110,9 @@ def of_process(
             layout=Layout(layout.data, shard=layout.shard),
             activations=_kept(shape, layout, stage, rows, length, half=half, checkpointing=checkpointing)
             if rows
+            else 0,
+            workspace=workspace(shape, rows, length, checkpointing=checkpointing, half=half)
+            if rows and stage == layout.pipeline - 1
             else 0,
         )
         for stage in range(layout.pipeline)
@@ -137,6 +143,15 @@ def activations(shape: Shape, batch: int, length: int, *, half: bool = False, ch
     encoder beside a decoder.
     """
     return _kept(shape, Layout(), 0, batch, length, half=half, checkpointing=checkpointing)
+
+
+def workspace(shape: Shape, batch: int, length: int, *, half: bool = False, checkpointing: bool = False) -> float:
+    """Bytes that the pass backwards takes for a moment: the gradients of all probabilities, twice; with
+    ``checkpointing`` the block that is computed again and its gradients, if that is more."""
+    tokens = batch * length
+    gradients = tokens * (shape.inner + 2 * shape.width) * _FULL
+    block = _block(shape, tokens, 1, half=half) + gradients if checkpointing else 0
+    return float(max(2 * tokens * shape.vocabulary * _FULL, block))
 
 
 def _kept(
