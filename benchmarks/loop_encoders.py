@@ -253,9 +253,9 @@ async def loop(given: argparse.Namespace, home: Path) -> dict[str, Figure]:
             options = {} if not given.steps else {"steps": given.steps}
             found = await campaign(server, rung, options)
             (home / f"{rung}.json").write_text(json.dumps(found, indent=1), encoding="utf-8")
-            told, name = None, (found.get("made_with") or {}).get("comparison")
-            if name:
-                told = await server.call("GET", f"/v1/experiments/{name}/report")
+            told = None
+            if compared := (found.get("made_with") or {}).get("comparison"):
+                told = await server.call("GET", f"/v1/experiments/{compared}/report")
                 (home / f"{rung}-report.json").write_text(json.dumps(told, indent=1), encoding="utf-8")
             figures |= counted(rung, found, told)
             by = await answered_by(server, held[0])

@@ -17,7 +17,7 @@ from mainspring.features.translate import cmd
 from mainspring.features.translate.documents.pieces import FORMATS, joined, pieces
 from mainspring.features.translate.documents.sentences import aligned, cut, sentences
 from mainspring.features.translate.engine.translator import TranslatedText, Translator
-from mainspring.features.translate.memory import Remembered
+from mainspring.features.translate.memory import Remembered, SentenceTranslation
 from mainspring.features.translate.placeholders import Masked, between, mask, restore
 from mainspring.features.translate.translating import Job, Translating
 from mainspring.terminal.remote import Server
@@ -269,7 +269,7 @@ async def test_a_sentence_is_translated_once_and_remembered_by_tenant() -> None:
 def test_what_is_remembered_is_bounded_by_tenant_and_in_all() -> None:
     remembered = Remembered(3, 2)
     for tenant, key in (("a", "1"), ("a", "2"), ("a", "3"), ("b", "1"), ("b", "2")):
-        remembered.keep(tenant, key, key)
+        remembered.keep(tenant, key, SentenceTranslation(key))
     found = [(tenant, key) for tenant in "ab" for key in "123" if remembered.find(tenant, key)]
     assert found == [("a", "3"), ("b", "1"), ("b", "2")]
 

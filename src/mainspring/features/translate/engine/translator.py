@@ -100,7 +100,8 @@ class Translator:
             text = self._text(written)
             before = said[number]
             joined = f"{before.text} {text}".strip() if before.text else text
-            score = min(before.score, result.scores[0])
+            # Its last digits depend on what else is in the batch.
+            score = min(before.score, round(result.scores[0], 3))
             doubtful = least is not None and score < least
             said[number] = TranslatedText(
                 joined, before.read + len(pieces), before.written + len(written), doubtful, score
