@@ -47,10 +47,10 @@ def features(question: str, candidates: Sequence[Hit], passages: Sequence[Passag
     if not candidates or not passages:
         return dict.fromkeys(NAMES, 0.0)
     asked = terms.content(question)
-    contents = [terms.content(f"{hit.heading} {hit.text}") for hit in candidates]
+    contents = [terms.among(asked, f"{hit.heading} {hit.text}") for hit in candidates]
     weights = terms.rarity(asked, contents)
     best, first = contents[0], passages[:_SENTENCES]
-    said = [terms.content(f"{passage.heading} {passage.text}") for passage in first]
+    said = [terms.among(asked, f"{passage.heading} {passage.text}") for passage in first]
     named = {terms.stem(match.group().lower()) for match in _NAMED.finditer(question)} & asked
     rarest = max(weights, key=lambda word: (weights[word], word), default="")
     kind = terms.asked_kind(question)
@@ -58,10 +58,10 @@ def features(question: str, candidates: Sequence[Hit], passages: Sequence[Passag
     return {
         "chunk": max(hit.dense_score for hit in candidates),
         "sentence": max(passage.cosine for passage in passages),
-        "covered": max(terms.overlap(weights, words & asked) for words in contents[:_CHUNKS]),
+        "covered": max(terms.overlap(weights, words) for words in contents[:_CHUNKS]),
         "late": late,
         "late_gap": gap,
-        "sentence_covered": max(terms.overlap(weights, words & asked) for words in said),
+        "sentence_covered": max(terms.overlap(weights, words) for words in said),
         "pairs": max(_pairs(question, passage.text) for passage in first),
         "named_missing": len(named - best) / len(named) if named else 0.0,
         "rarest_missing": float(bool(rarest) and rarest not in best),

@@ -210,7 +210,7 @@ async def ungiven(
         return _told(focus, last)
     if not focus or not units:
         return ()
-    rarity = terms.rarity(focus.keys(), [terms.content(f"{hit.heading} {hit.text}") for hit in candidates])
+    rarity = terms.rarity(focus.keys(), [terms.among(focus.keys(), f"{hit.heading} {hit.text}") for hit in candidates])
     weights = {word: (weight + 1 / len(rarity)) / 2 for word, weight in rarity.items()}
     counted = _COUNTED.search(last)
     head = terms.stem(counted["what"].lower()) if counted else ""

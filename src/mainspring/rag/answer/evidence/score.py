@@ -25,9 +25,9 @@ def evidence(question: str, candidates: Sequence[Hit], passages: Sequence[Passag
     if not candidates or not passages:
         return 0.0
     asked = terms.content(question)
-    contents = [terms.content(f"{hit.heading} {hit.text}") for hit in candidates]
+    contents = [terms.among(asked, f"{hit.heading} {hit.text}") for hit in candidates]
     weights = terms.rarity(asked, contents)
-    covered = max(terms.overlap(weights, words & asked) for words in contents[:_COVERED_HITS])
+    covered = max(terms.overlap(weights, words) for words in contents[:_COVERED_HITS])
     sentence = max(passage.cosine for passage in passages)
     # The fit is for one model's cosines; if all chunks were found by another model, the best sentence represents
     # them.

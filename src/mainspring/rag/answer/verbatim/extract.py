@@ -107,7 +107,7 @@ async def passages(
     stored text at their place are left out.
     """
     asked = terms.content(question)
-    weights = terms.rarity(asked, [terms.content(f"{hit.heading} {hit.text}") for hit in considered])
+    weights = terms.rarity(asked, [terms.among(asked, f"{hit.heading} {hit.text}") for hit in considered])
     kind = terms.asked_kind(question)
     names = definitions.named(asked, (hit.text for hit in considered))
     units: list[_Unit] = []
@@ -288,14 +288,14 @@ def _units(
     if text[hit.start : hit.end] != hit.text:
         return []
     found = [(one, hit.text[one.start : one.end]) for one in sentences.split(hit.text)]
-    words = [(terms.content(body) & asked) | definitions.meant(body, names) for _, body in found]
-    path, above = hit.heading, terms.content(hit.heading) & asked
+    words = [terms.among(asked, body) | definitions.meant(body, names) for _, body in found]
+    path, above = hit.heading, terms.among(asked, hit.heading)
     told, lead = False, ""
     title = hit.heading.rpartition(" > ")[2]
     below = 0 if title and text[: hit.start].rstrip().endswith(title) else -1
     # A follow-up is in the last line, after the question that it refers to.
     latest = terms.content(question.rpartition("\n")[2]) if "\n" in question else frozenset[str]()
-    everything, want = terms.content(f"{hit.heading} {hit.text}") & asked, question_kind.wanted(question)
+    everything, want = terms.among(asked, f"{hit.heading} {hit.text}"), question_kind.wanted(question)
     cases = _cases(found, question)
     units: list[_Unit] = []
     for number, (sentence, body) in enumerate(found):
@@ -303,7 +303,7 @@ def _units(
             # A chunk's path is that of its first sentence; a heading after that sentence opens another section.
             path = unit_place.below(hit.heading, body) if told else path
             below = 0
-            above = terms.content(path) & asked
+            above = terms.among(asked, path)
             continue
         told = True
         # The lead-in of a list or a table applies to each of its items or rows.
@@ -316,7 +316,7 @@ def _units(
         previous = found[number - 1][1] if number and found[number - 1][0].kind != "heading" else ""
         previous = told_by if sentence.kind == "item" or told_by else previous
         behind = words[number - 1] if number else frozenset[str]()
-        before = (terms.content(previous) & asked if told_by else behind) - own
+        before = (terms.among(asked, previous) if told_by else behind) - own
         after = words[number + 1] - own if number + 1 < len(found) else frozenset()
         said = f"{over.rstrip(':')}: {body}" if over else body
         row = sentence.kind == "row"
