@@ -126,7 +126,9 @@ def learning_on(place: Path, start: Path, rows_: list[dict[str, str]], **options
     made.create(RunRequest("translate", asked, threads=1, given={"start": str(start)}))
     text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows_)
     (made.data / "train.jsonl").write_text(text, encoding="utf-8")
-    (made.data / "test.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows(60, 3)), encoding="utf-8")
+    for side, count in (("validation", 10), ("test", 60)):
+        text = "".join(json.dumps(row) + "\n" for row in rows(count, 3))
+        (made.data / f"{side}.jsonl").write_text(text, encoding="utf-8")
     return made
 
 
@@ -141,6 +143,10 @@ def test_it_learns_on_from_a_version_and_forgets_nothing_that_was_not_edited(tmp
     begun = [each["figures"]["loss"] for each in first.metrics() if "loss" in each["figures"]]
     assert told[0] < begun[0] - 0.5
     assert made.figures["bleu.words.en-fr"] > before / 2
+    # What it is compared with is the translator that it learned on from.
+    assert made.before["bleu.words.en-fr"] == pytest.approx(before)
+    assert any("learned on from" in each for each in made.notes)
+    assert {each["step"] for each in again.samples()} >= {0, 60}
     translator = Translator(again.output / "translator")
     assert "vieux" in translator.translated(["Tom old dog."], "en", "fr")[0].text
     # It can be started from again, and knows nothing of languages that the first one has no mark for.

@@ -30,7 +30,9 @@ def translate(work: Work) -> Made:
     """Raises ``Interrupted`` after a checkpoint, ``InvalidRequest`` if the data has no pairs."""
     learning = Learning(work)
     learning.go()
-    return measure(learning.options, learning.finish(), learning.rows("train"), learning.rows("test"), work.seed)
+    train, test = learning.rows("train"), learning.rows("test")
+    start = None if learning.start is None else learning.start.folder
+    return measure(learning.options, learning.finish(), train, test, work.seed, start)
 
 
 class Learning:
@@ -82,6 +84,8 @@ class Learning:
 
     def go(self) -> None:
         """All steps that are left."""
+        if self.start is not None and self.step == 0:
+            self._validate()
         saved, began = time.monotonic(), time.monotonic()
         while self.step < self.total:
             loss, tokens = self._learn()

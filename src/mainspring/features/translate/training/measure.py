@@ -109,9 +109,14 @@ def dictionary(rows: Iterable[Row], held: Set) -> Dictionary:
     return Dictionary(pairs)
 
 
-def measure(options: TranslateOptions, folder: Path, train: Sequence[Row], test: Iterable[Row], seed: int) -> Made:
-    """The translator in ``folder`` beside a copy of the source and a dictionary, on the same sentences."""
+def measure(
+    options: TranslateOptions, folder: Path, train: Sequence[Row], test: Iterable[Row], seed: int, start: Path | None
+) -> Made:
+    """The translator in ``folder`` beside that in ``start``, which it learned on from, or beside a dictionary of the
+    same pairs, on the same sentences."""
     translator = Translator(folder, beams=options.beam)
+    first = None if start is None else Translator(start, beams=options.beam)
+    floor_name = "the dictionary" if first is None else "the translator that it learned on from"
     figures: dict[str, float] = {}
     before: dict[str, float] = {}
     intervals: dict[str, tuple[float, float]] = {}
@@ -120,21 +125,34 @@ def measure(options: TranslateOptions, folder: Path, train: Sequence[Row], test:
     for held in sets(test, both=options.both, most=options.tested):
         said = [each.text for each in translator.translated(held.sources, held.source_language, held.target_language)]
         own = worth(said, held, seed)
-        known = dictionary(train, held)
-        floor = worth([known.translate(each) for each in held.sources], held, seed)
+        floor = worth(_floor(first, train, held), held, seed)
         for name, value in (("bleu", own.bleu), ("chrf", own.chrf), ("meteor", own.meteor), ("copied", own.copied)):
             figures[f"{name}.{held.name}"], counted[f"{name}.{held.name}"] = value, own.n
         before[f"bleu.{held.name}"], before[f"chrf.{held.name}"] = floor.bleu, floor.chrf
         intervals[f"bleu.{held.name}"], intervals[f"chrf.{held.name}"] = own.bleu_interval, own.chrf_interval
         low, high = own.above(floor)
-        notes.append(f"{held.name}: BLEU {own.bleu - floor.bleu:+.1f} [{low:+.1f}, {high:+.1f}] to the dictionary")
+        notes.append(f"{held.name}: BLEU {own.bleu - floor.bleu:+.1f} [{low:+.1f}, {high:+.1f}] to {floor_name}")
     translator.close()
-    notes.append("before: a dictionary of the same pairs, word by word")
+    if first is None:
+        notes.append("before: a dictionary of the same pairs, word by word")
+    else:
+        first.close()
+        notes.append(f"before: {floor_name}; the licence of its data holds for this one, too")
     return Made(
         makes="translator",
         files=tuple(f"{folder.name}/{each.name}" for each in sorted(folder.iterdir())),
         figures=figures, intervals=intervals, counted=counted, before=before, notes=tuple(notes),
     )  # fmt: skip
+
+
+def _floor(first: Translator | None, train: Sequence[Row], held: Set) -> list[str]:
+    """What was there before; of a pair that the translator it learned on from does not know, the source."""
+    if first is None:
+        known = dictionary(train, held)
+        return [known.translate(each) for each in held.sources]
+    if f"{held.source_language}-{held.target_language}" not in first.card.pairs:
+        return list(held.sources)
+    return [each.text for each in first.translated(held.sources, held.source_language, held.target_language)]
 
 
 def _interval(values: Any) -> tuple[float, float]:
