@@ -38,6 +38,19 @@ describe("translation", () => {
     await waitFor(() => expect(posts().at(-1)).toEqual({ text: "OK", target: "en", source: "fr" }));
   });
 
+  it("says that a text is in the language already, and which translations are doubted", async () => {
+    serve({ "GET /v1/translate/languages": KNOWN, "POST /v1/translate": { ...MADE, text: "The house." } });
+    show(<TranslatePage />);
+    fireEvent.change(await screen.findByRole("textbox", { name: "Text" }), { target: { value: "The house." } });
+    fireEvent.click(screen.getByText("Translate", { selector: "button span" }));
+    await screen.findByText("The text is in English already: choose another language.");
+    expect(screen.queryByRole("textbox", { name: "Translation" })).toBeNull();
+    serve({ "POST /v1/translate": { ...MADE, sentences: { parted: 0, copied: 0, doubtful: 1 } } });
+    fireEvent.change(screen.getByLabelText("To"), { target: { value: "fr" } });
+    fireEvent.click(screen.getByText("Translate", { selector: "button span" }));
+    await screen.findByText("some of it may be wrong");
+  });
+
   it("says that there is no translator", async () => {
     serve({ "GET /v1/translate/languages": { data: [], languages: [] } });
     show(<TranslatePage />);

@@ -67,7 +67,7 @@ function Panes({ languages, pairs }: { languages: Language[]; pairs: string[] })
         <Field label="From">
           {(ids) => (
             <select {...ids} value={source} onChange={(event) => setSource(event.target.value)}>
-              <option value="">Choose the language</option>
+              <option value="">Detect the language</option>
               {languages.map((each) => <option key={each.language} value={each.language}>{each.name}</option>)}
             </select>
           )}
@@ -97,7 +97,8 @@ function Panes({ languages, pairs }: { languages: Language[]; pairs: string[] })
             </p>
           </div>
         )}
-        {said && said.text !== null && <Said key={`${said.id ?? ""}${said.text}`} said={said} text={said.text} from={name(said.source)} />}
+        {said && said.text !== null && said.source === said.target && <p role="status">The text is in {name(said.source)} already: choose another language.</p>}
+        {said && said.text !== null && said.source !== said.target && <Said key={`${said.id ?? ""}${said.text}`} said={said} text={said.text} from={name(said.source)} />}
       </section>
     </div>
   );

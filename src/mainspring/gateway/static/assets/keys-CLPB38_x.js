@@ -1,0 +1,1 @@
+import{g as s}from"./index-E96u22Fo.js";import{u as t}from"./resource-DxHDWpK0.js";const o=new Map;function c(){return t("key names",async e=>{const n=await s("/v1/keys",e);return new Map(n.data.map(a=>[a.id,a.name]))}).data??o}export{c as u};

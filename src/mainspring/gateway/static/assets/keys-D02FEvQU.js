@@ -1,1 +1,0 @@
-import{g as s}from"./index-CKljKrLy.js";import{u as t}from"./resource-Bhw4di7G.js";const o=new Map;function c(){return t("key names",async e=>{const n=await s("/v1/keys",e);return new Map(n.data.map(a=>[a.id,a.name]))}).data??o}export{c as u};

@@ -1,0 +1,1 @@
+import{p as a,j as o,L as s}from"./index-E96u22Fo.js";function m({version:n,candidate:r}){const e=n||r;return e?o.jsx(s,{to:t(r||e),className:"mono breaking",children:e}):o.jsx(o.Fragment,{children:"–"})}function t(n){return`${a("improve","lineage")}?of=${encodeURIComponent(n)}`}export{m as M,t as l};

@@ -1,0 +1,1 @@
+import{j as n,c as t}from"./index-E96u22Fo.js";const o={queued:"plain",running:"accent",completed:"good",failed:"bad",deleted:"plain"};function d({status:e}){return n.jsx(t,{tone:o[e],children:e})}export{d as S};

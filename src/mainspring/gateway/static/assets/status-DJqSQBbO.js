@@ -1,1 +1,0 @@
-import{j as n,c as t}from"./index-CKljKrLy.js";const o={queued:"plain",running:"accent",completed:"good",failed:"bad",deleted:"plain"};function d({status:e}){return n.jsx(t,{tone:o[e],children:e})}export{d as S};
