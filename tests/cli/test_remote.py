@@ -106,6 +106,13 @@ def test_a_text_stands_where_a_command_does(monkeypatch: pytest.MonkeyPatch, wor
     assert asked == [("POST", "/v1/translate", {"text": said, "target": "fr", "model": ""})]
 
 
+def test_doubts_of_a_translator_are_told_beside_the_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = {"text": "Ici", "needs_source": False, "model": "every", "sentences": {"sentences": 3, "doubtful": 2}}
+    monkeypatch.setattr(Server, "call", lambda *_, **__: said)
+    done = CliRunner().invoke(app, ["translate", "Where is it?", "--to", "fr"], env={"MAINSPRING_API_KEY": "ms-x"})
+    assert (done.stdout, done.stderr) == ("Ici\n", "2 of 3 sentences may be wrong: every doubts them\n")
+
+
 def test_a_group_that_would_be_replaced_is_refused() -> None:
     class Own(TyperGroup):
         pass

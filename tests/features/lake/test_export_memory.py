@@ -33,7 +33,7 @@ from mainspring.features.lake.exports.workplace import sweep_workplaces, workpla
 from tests.features.lake.set_of_thousands import digest, opinions, thousands
 from tests.features.lake.world_of_rows import WORDS, interaction, sentence
 
-# What the exporter wrote that held all rows in memory.
+# What the exporter wrote that held all rows in memory; rerank's since passages are judged by what an edit keeps and cuts.
 _BEFORE = {
     "sft": "3afdd8ed54cc9eca1e719664ccacc0686fa0d7389786bf337f3eaa7576be802c",
     "preference": "420b06221a6fb7b7b59d39250f79de26dc69598e190d39494658c04c7213c4a0",
@@ -41,7 +41,7 @@ _BEFORE = {
     "few-shot": "96d280595585597fa8b3c3101a2cd611918dd8e24ac59714950040ec56150ac3",
     "raft": "9230b6098ef7ddc226d3f38571242093ba8ad1de4438a126cf9b5e436b57bf01",
     "triplets": "707a4cbc445e10e32a31bd118e2fabcf0001d949fa86c31a2ba83c3fae9ef031",
-    "rerank": "3d35cb622e96b6aec7580a00fbdc87a1f3194994e550ec32723dec8aa6997707",
+    "rerank": "f2413b02a4fbda2088d5475c03b9c744e5afdf7263f3de6e2d6104481e1ddfd5",
     "nli": "4f3c72228bee5caf9aaeed29b05a675b1d0c283542a4fd377e1361e2ccf2cedd",
     "classification": "64d8f26f05285af49d84528ef2a687595a4397fb421b09aabd20630116e431c5",
 }

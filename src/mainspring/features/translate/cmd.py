@@ -238,12 +238,11 @@ def _translated(context: typer.Context, given: dict[str, Any], to: str, source: 
         raise InvalidRequest(
             "the language of the text is not certain", remedy=f"Name the language: {likely}", param="source"
         )
-    sentences = found["sentences"]
-    if sentences["doubtful"]:
-        told = (
-            f"{sentences['doubtful']} of {sentences['sentences']} sentences may be wrong: {found['model']} doubts them"
-        )
-        print(told, file=sys.stderr)
+    # A server of an earlier version does not say it.
+    sentences = found.get("sentences") or {}
+    if doubtful := sentences.get("doubtful"):
+        told = f"{doubtful} of {sentences['sentences']} sentences may be wrong: {found['model']} doubts them"
+        print(show.printable(told), file=sys.stderr)
     return found
 
 
