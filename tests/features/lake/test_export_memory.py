@@ -33,7 +33,7 @@ from mainspring.features.lake.exports.workplace import sweep_workplaces, workpla
 from tests.features.lake.set_of_thousands import digest, opinions, thousands
 from tests.features.lake.world_of_rows import WORDS, interaction, sentence
 
-# What the exporter wrote that held all rows in memory; of rerank, since an edit judges passages by what it keeps and cuts.
+# What the exporter wrote that held all rows in memory; of rerank, since edits judge passages by what they keep.
 _BEFORE = {
     "sft": "3afdd8ed54cc9eca1e719664ccacc0686fa0d7389786bf337f3eaa7576be802c",
     "preference": "420b06221a6fb7b7b59d39250f79de26dc69598e190d39494658c04c7213c4a0",
