@@ -34,7 +34,7 @@ $(UV):
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 
 $(VENV)/.run: $(UV) pyproject.toml $(LOCK)
-	@$(INSTALL) '.[a2a,documents,ocr,connectors,code,languages]'
+	@$(INSTALL) '.[a2a,documents,ocr,connectors,code,translate]'
 	@touch $@
 
 $(VENV)/.test: $(UV) pyproject.toml $(LOCK)

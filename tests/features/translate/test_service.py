@@ -459,6 +459,17 @@ async def test_a_fresh_server_translates_by_what_the_package_brings(tmp_path: Pa
         assert (status, found["error"]["param"]) == (400, "target")
 
 
+async def test_without_what_runs_it_the_translator_of_the_package_is_not_offered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mainspring.features.translate.engine.translators.find_spec", lambda _: None)
+    async with worlds.opened(tmp_path / "home", translate=TranslateSettings()) as world:
+        assert (await world.call(world.keys["red"], "GET", "/v1/translate/languages")).json()["data"] == []
+        status, found = await ask(world, {"text": "The house is red.", "target": "fr"})
+        assert (status, found["error"]["param"]) == (400, "model")
+        assert "pip install 'mainspring[translate]'" in found["error"]["message"]
+
+
 async def test_the_larger_model_comes_before_the_package(tmp_path: Path) -> None:
     models = ModelsSettings(larger="echo")
     async with worlds.opened(tmp_path / "home", models=models, translate=TranslateSettings()) as world:

@@ -126,6 +126,8 @@ class TranslationAssistant:
         chat = self._settings.chat
         if chat and chat != "auto" and chat not in self._chat:
             return f"translate.chat names {chat}, which is not served: add it to models.chat, or correct the name"
+        if self.translators.lacks_extra():
+            return f"The translator that comes with the package needs pip install 'mainspring[translate]'. {_NOTHING}"
         return _NOTHING
 
     def told(self, guesses: Sequence[Guess]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 
 from mainspring.core.errors import InvalidRequest, ModelError, NotFound
@@ -39,7 +40,14 @@ class Translators:
         return {each.name: each for each in found if (each / card.FILE).exists()}
 
     def packaged(self) -> dict[str, card.Card]:
-        """What the package brings, if it is to translate."""
+        """What the package brings, if it is to translate and what runs it is installed."""
+        return {} if self.lacks_extra() else self._brought()
+
+    def lacks_extra(self) -> bool:
+        """Whether the package's translators only lack what runs them."""
+        return bool(self._brought()) and find_spec("ctranslate2") is None
+
+    def _brought(self) -> dict[str, card.Card]:
         return _cards({each.name: each for each in card.brought()}) if self._own.packaged else {}
 
     async def of_package(self, source: str, target: str) -> tuple[str, Translator] | None:
@@ -92,7 +100,7 @@ class Translators:
         return label, translator
 
     async def _named(self, principal: Principal, name: str) -> tuple[str, Path]:
-        packaged = {each: card.PACKAGED / each for each in await asyncio.to_thread(self.packaged)}
+        packaged = {each: card.PACKAGED / each for each in await asyncio.to_thread(self._brought)}
         folders = packaged | await asyncio.to_thread(self.folders)
         if name in folders:
             return name, folders[name]
