@@ -41,7 +41,9 @@ class Learning:
     def __init__(self, work: Work) -> None:
         self.work = work
         self.start = starting.found(work.given.get("start"))
-        self.options = starting.options_of(cast(TranslateOptions, work.options), self.start)
+        self.options = cast(TranslateOptions, work.options)
+        if self.start is not None:
+            self.options = self.options.model_copy(update=dict(self.start.sizes))
         torch.manual_seed(work.seed)
         train = self.rows("train")
         if not train:
@@ -109,7 +111,7 @@ class Learning:
     def finish(self) -> Path:
         """The folder of the translator, converted."""
         folder = self.work.output / "translator"
-        starting.keep(self.options, folder)
+        starting.keep(self.options.model_dump(), folder)
         convert(self.model, self.tokenizer, folder, self.options.weights)
         pairs = {(str(row["from"]), str(row["to"])) for row in self.rows("train")}
         if self.options.both:

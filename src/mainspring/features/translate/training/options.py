@@ -9,6 +9,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from mainspring.features.translate.engine.card import brought
+from mainspring.features.translate.training import starting
 from mainspring.training.recipe import RecipeOptions
 
 
@@ -56,3 +57,7 @@ class TranslateOptions(RecipeOptions):
         attention, forward = 4 * self.width**2, 2 * self.width * self.inner
         reads, writes = attention + forward, 2 * attention + forward
         return self.encoder_layers * reads + self.decoder_layers * writes + self.vocabulary * self.width
+
+    def check_start(self, base: Path | None, given: Mapping[str, Path]) -> None:  # noqa: ARG002
+        """See ``RecipeOptions``."""
+        starting.found(given.get("start"))

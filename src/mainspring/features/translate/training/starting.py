@@ -1,4 +1,4 @@
-"""Learning on from a translator that the recipe made before, as it is served."""
+"""Learning on from a translator that the recipe made before, as it is served. Importing it needs no torch."""
 
 from __future__ import annotations
 
@@ -7,12 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from mainspring.core.errors import InvalidRequest
 from mainspring.features.translate.engine import card
 from mainspring.features.translate.training import served_weights
-from mainspring.features.translate.training.options import TranslateOptions
 from mainspring.training.folder import read_json, write_json
 
 SIZES = "start.json"
@@ -30,7 +27,9 @@ class Start:
     card: card.Card
 
     def weights(self) -> Any:
-        """By name, in full precision. Raises ``ModelError``."""
+        """By name, as tensors in full precision. Raises ``ModelError``."""
+        import torch
+
         found = served_weights.by_trainer(served_weights.read(self.folder / "model.bin"))
         return {name: torch.from_numpy(each.copy()) for name, each in found.items()}
 
@@ -62,12 +61,7 @@ def found(version: Path | None) -> Start | None:
     )
 
 
-def options_of(options: TranslateOptions, start: Start | None) -> TranslateOptions:
-    """With the sizes of what it starts from."""
-    return options if start is None else options.model_copy(update=dict(start.sizes))
-
-
-def keep(options: TranslateOptions, folder: Path) -> None:
-    """Write beside the translator what a run needs to learn on from it."""
+def keep(options: Mapping[str, Any], folder: Path) -> None:
+    """Write the sizes among ``options`` beside the translator: a run needs them to learn on from it."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / SIZES, {"shape": SHAPE, **{name: getattr(options, name) for name in _SIZES}})
+    write_json(folder / SIZES, {"shape": SHAPE, **{name: options[name] for name in _SIZES}})
