@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -166,6 +167,47 @@ async def test_while_queries_come_an_ingest_makes_room_within_its_batches(
     # The same vectors, whichever way the batches were cut.
     assert ((await ingest).vectors * whole).sum(1).min() > 0.9999
     assert sum(count for count, _ in gate.ran) == len(texts) + 1
+
+
+async def test_what_an_answer_reads_is_not_sliced_and_goes_before_an_ingest(
+    embedder: OpenVinoEmbedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await embedder.start()
+    gate = Gate(embedder, monkeypatch, 3600.0)
+    ingest = asyncio.create_task(embedder.embed(["the wheel turned half a revolution and stopped " * 10] * 60))
+    await gate.waiting(4)
+    behind = embedder._runner._queue.qsize()
+    await_query = asyncio.create_task(embedder.embed(["What is larch?"], "query"))
+    answer = asyncio.create_task(embedder.embed(["a sentence of some fourteen words that was found " * 2] * 90))
+    await gate.waiting(behind + 3)
+    gate.opened.set()
+    await await_query
+    await answer
+    await ingest
+    sizes = [count * tokens for count, tokens in gate.ran]
+    # The query, then the rest of the running batch, then the answer's two batches, each whole, before the others.
+    whole = [place for place, size in enumerate(sizes) if size > encoder._SLICE_TOKENS]
+    assert len(whole) == 2
+    assert whole[1] == whole[0] + 1
+    assert whole[1] < len(sizes) // 2
+
+
+@pytest.mark.parametrize(("words", "width"), [(1, 8), (6, 8), (7, 16), (14, 16), (15, 32)])
+async def test_few_shapes_are_prepared_and_words_have_one(
+    embedder: OpenVinoEmbedder, monkeypatch: pytest.MonkeyPatch, words: int, width: int
+) -> None:
+    taken: list[int] = []
+
+    class Request:
+        def infer(self, inputs: dict[str, Any]) -> None:
+            taken.append(inputs["input_ids"].shape[1])
+
+        def get_output_tensor(self, _: int) -> Any:
+            return SimpleNamespace(data=np.zeros((1, 384)))
+
+    monkeypatch.setattr(embedder._runner, "_compile", Request)
+    await embedder.embed(["river " * words])
+    assert taken == [width]
 
 
 async def test_two_ingests_take_turns(embedder: OpenVinoEmbedder, monkeypatch: pytest.MonkeyPatch) -> None:

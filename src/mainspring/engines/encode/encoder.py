@@ -1,8 +1,9 @@
 """Runs a pulled encoder by OpenVINO in a separate thread: the common part of embedders and rerankers.
 
 Texts are sorted by length and cut into batches of bounded size. Batches of all requests wait in one priority queue:
-small requests (queries) go before the batches of large ones (ingestion), and large ones take turns. A request waits at
-most for the running batch, and only for a slice of it while small requests arrive.
+small requests (queries) go before those of a few batches (the sentences of an answer), these before large ones
+(ingestion), and requests of the same size take turns. A request waits at most for the running batch, and only for a
+slice of a large request's while small ones arrive.
 """
 
 from __future__ import annotations
@@ -32,11 +33,13 @@ Graph = Callable[[], Any]
 Finish = Callable[[Floats, Sequence["Row"]], Floats]
 _BATCH_TOKENS = 1024
 _BATCH_TEXTS = 64
-# On two cores a batch takes 80 ms, and a quarter of it a quarter of that.
+# Requests of more batches are large: while small ones arrive, their batches are cut into slices. Each slice reads all
+# weights once more, so what an answer reads is left whole.
+_FEW_BATCHES = 4
 _SLICE_TOKENS = 256
 _RECENT_S = 2.0
-# Lengths are rounded up so that the engine prepares few shapes; padding is masked.
-_LENGTH_STEP = 16
+# Lengths are rounded up so that the engine prepares few shapes; padding is masked. Single words have a few tokens.
+_LENGTH_STEP, _WORD_LENGTH = 16, 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +62,9 @@ class _Batch:
     future: Future[Floats] = field(compare=False)
 
 
-_SMALL, _LARGE = 0, 1
+_SMALL, _FEW, _LARGE = 0, 1, 2
 # Before all others, and after all that wait.
-_CLOSE, _UNLOAD = -1, 2
+_CLOSE, _UNLOAD = -1, 3
 
 
 class EncoderRunner:
@@ -102,10 +105,9 @@ class EncoderRunner:
         """
         order = sorted(range(len(rows)), key=lambda index: len(rows[index].ids))
         parts = _batches(order, rows)
-        small = len(parts) == 1
+        priority = _SMALL if len(parts) == 1 else _FEW if len(parts) <= _FEW_BATCHES else _LARGE
         futures = [
-            self._submit([rows[index] for index in part], finish, _SMALL if small else _LARGE, turn)
-            for turn, part in enumerate(parts)
+            self._submit([rows[index] for index in part], finish, priority, turn) for turn, part in enumerate(parts)
         ]
         results = np.empty((len(rows), width), np.float32)
         try:
@@ -212,7 +214,7 @@ class EncoderRunner:
 
 def _infer(request: Any, rows: Sequence[Row], paired: bool) -> Floats:
     longest = max(len(row.ids) for row in rows)
-    width = -(-longest // _LENGTH_STEP) * _LENGTH_STEP
+    width = _WORD_LENGTH if longest <= _WORD_LENGTH else -(-longest // _LENGTH_STEP) * _LENGTH_STEP
     ids, mask, types = (np.zeros((len(rows), width), np.int64) for _ in range(3))
     for number, row in enumerate(rows):
         ids[number, : len(row.ids)] = row.ids

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Literal
 
 import pytest
 
+from mainspring.engines.base import Embedded
 from mainspring.rag.answer.verbatim.extract import Passage, apart, by_key, choose, likelihoods, passages
 from mainspring.rag.search.hit import Hit
 from mainspring.rag.text import terms
@@ -197,3 +200,29 @@ async def test_a_name_that_the_document_defines_means_what_it_names() -> None:
 async def test_a_pair_in_the_first_line_is_no_title() -> None:
     text = "yield: 20 waffles (to be confirmed)\n\n- mix flour with milk"
     assert await best("How many waffles does the recipe make?", text) == text.partition("\n")[0]
+
+
+class Counting(WordEmbedder):
+    def __init__(self) -> None:
+        super().__init__()
+        self.texts: list[str] = []
+
+    async def embed(self, texts: Sequence[str], kind: Literal["query", "passage"] = "passage") -> Embedded:
+        self.texts += texts
+        return await super().embed(texts, kind)
+
+
+async def test_only_the_best_sentences_are_read_under_their_heading_too() -> None:
+    said = [f"The lamp of room {number} is changed on day {number}." for number in range(20)]
+    text = " ".join([*said[:15], "Cables are kept in the cellar, below the stairs.", *said[15:]])
+    hit = replace(hit_of(text), heading="Cellar > Cables")
+    embedder = Counting()
+    vector = (await embedder.embed(["Where are cables kept?"], "query")).vectors[0]
+    found = await passages("Where are cables kept?", [hit], [hit], {"d": text}, embedder, vector)
+    headed = [each for each in embedder.texts if each.startswith("Cellar > Cables: ")]
+    assert len(headed) == 8
+    assert "Cellar > Cables: Cables are kept in the cellar, below the stairs." in headed
+    assert found[0].text.startswith("Cables are kept")
+    assert len(found) == 21
+    # Of the others, the cosine under the heading is that of the sentence alone.
+    assert sum(each.terms[-3] == each.terms[-2] for each in found) == 21 - 8

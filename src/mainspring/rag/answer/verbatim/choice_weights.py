@@ -16,7 +16,7 @@ from mainspring.core.errors import InvalidRequest
 
 _MOST = 10.0
 
-REVISION = 3
+REVISION = 4
 """To be raised when the same passages give other answers under the same weights and settings: those in caches are not
 given any more."""
 

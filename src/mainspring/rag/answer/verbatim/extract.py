@@ -11,7 +11,7 @@ import asyncio
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import mul
 from typing import Any
@@ -19,23 +19,22 @@ from typing import Any
 import numpy as np
 
 from mainspring.engines.base import Embedder
-from mainspring.rag.answer.evidence import exact_names
-from mainspring.rag.answer.verbatim import question_kind, rows, unit_place
-from mainspring.rag.answer.verbatim.choice_weights import LEXICAL, SHIPPED, ChoiceWeights
+from mainspring.rag.answer.verbatim import question_kind, rows, units
+from mainspring.rag.answer.verbatim.choice_weights import SHIPPED, ChoiceWeights
+from mainspring.rag.answer.verbatim.units import ELSEWHERE, Unit
 from mainspring.rag.search.hit import Hit
 from mainspring.rag.text import definitions, sentences, terms
 
 # The cosine of a heading that asks the question, above which it counts, and how much less it does for each unit below.
 _ASKED_FROM, _FURTHER = 0.5, 0.6
-_ELSEWHERE, _IDENTIFIER, _NAME = map(LEXICAL.index, ("elsewhere", "identifier", "name"))
 _SENTENCE_END = re.compile(r"(?<=[^\W\d_]{2})[.!?](?=\s+[A-Z])")
-# An item has the words of its lead-in if those are this share of the question's, by rarity.
-_LED = 0.6
 # The maximum distance of sentences of one paragraph, in characters.
 _GAP = 1
 # Embedding dominates the cost of an answer: at most this many sentences are embedded, those that share most with the
 # question.
 _MAX_EMBEDDED = 24
+# Of these, this many are embedded under their headings, too: eight choose the same sentences as 24.
+_MAX_HEADED = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,28 +67,6 @@ class Passage:
         return len(self.text.split())
 
 
-@dataclass(frozen=True, slots=True)
-class _Unit:
-    hit: Hit
-    text: str
-    start: int
-    end: int
-    kind: sentences.Kind
-    heading: str
-    terms: tuple[float, ...]
-    before: str = ""
-    # The lead-in of an item, and the number of units between the heading and this (-1: unknown).
-    lead: str = ""
-    below: int = -1
-    # Whether it is the row for what the question names.
-    case: bool = False
-
-    def less(self, place: int, by: float) -> _Unit:
-        """The passage with a lower term at ``place`` of ``LEXICAL``."""
-        terms = (*self.terms[:place], self.terms[place] - by, *self.terms[place + 1 :])
-        return replace(self, terms=terms)
-
-
 async def passages(
     question: str,
     shown: Sequence[Hit],
@@ -110,23 +87,20 @@ async def passages(
     weights = terms.rarity(asked, [terms.among(asked, f"{hit.heading} {hit.text}") for hit in considered])
     kind = terms.asked_kind(question)
     names = definitions.named(asked, (hit.text for hit in considered))
-    units: list[_Unit] = []
+    every: list[Unit] = []
     for hit, further in [*((each, 0.0) for each in shown), *((each, 1.0) for each in others)]:
-        found = _units(hit, texts[hit.document_id], weights, kind, asked, question, names)
-        units += [unit.less(_ELSEWHERE, further) for unit in found] if further else found
+        found = units.found(hit, texts[hit.document_id], weights, kind, asked, question, names)
+        every += [unit.less(ELSEWHERE, further) for unit in found] if further else found
         # Some thirty chunks are a tenth of a second: other requests go on between them.
         await asyncio.sleep(0)
-    chosen = _promising(_exact(question, units, texts, choice.silent), choice)
+    chosen = _promising(units.exact(question, every, texts, choice.silent), choice)
     if not chosen:
         return []
-    bodies = [unit.text for unit in chosen]
-    headed = [": ".join(filter(None, (unit.heading, unit.lead, unit.text))) for unit in chosen]
     titles = [unit.heading.rpartition(" > ")[2] if unit.below >= 0 else "" for unit in chosen]
     titles = [title if question_kind.asks(title) else "" for title in titles]
-    everything = list(dict.fromkeys([*bodies, *headed, *filter(None, titles)]))
-    embedded = await embedder.embed(everything)
-    cosines = dict(zip(everything, (np.asarray(embedded.vectors) @ np.asarray(vector)).tolist(), strict=True))
-    alone, under = [cosines[text] for text in bodies], [cosines[text] for text in headed]
+    cosines = await _cosines([*(unit.text for unit in chosen), *filter(None, titles)], embedder, vector)
+    alone = [cosines[unit.text] for unit in chosen]
+    under = await _under_headings(chosen, alone, embedder, vector, choice)
     asks = [
         max(0.0, cosines[title] - _ASKED_FROM) / (1 - _ASKED_FROM) * _FURTHER**unit.below if title else 0.0
         for title, unit in zip(titles, chosen, strict=True)
@@ -138,6 +112,32 @@ async def passages(
         place = (unit.hit, unit.text, unit.start, unit.end, unit.kind, unit.heading)
         ranked.append(Passage(*place, score, cosine, unit.before, terms=told))
     return by_key(sorted(ranked, key=lambda passage: -passage.score), asked)
+
+
+async def _cosines(texts: Iterable[str], embedder: Embedder, vector: Any) -> dict[str, float]:
+    """The cosine of each of ``texts`` to the question's ``vector``."""
+    distinct = list(dict.fromkeys(texts))
+    if not distinct:
+        return {}
+    embedded = await embedder.embed(distinct)
+    return dict(zip(distinct, (np.asarray(embedded.vectors) @ np.asarray(vector)).tolist(), strict=True))
+
+
+async def _under_headings(
+    chosen: Sequence[Unit], alone: Sequence[float], embedder: Embedder, vector: Any, choice: ChoiceWeights
+) -> list[float]:
+    """The cosine of each of ``chosen`` under its heading. Only those that are best without it are embedded once more:
+    for the others it is that of the unit ``alone``."""
+    weight = choice.cosine + choice.cosine_under_heading
+    scores = [sum(map(mul, choice.lexical, unit.terms)) + weight * own for unit, own in zip(chosen, alone, strict=True)]
+    best = sorted(range(len(chosen)), key=lambda number: -scores[number])[:_MAX_HEADED]
+    headed = {
+        number: ": ".join(filter(None, (chosen[number].heading, chosen[number].lead, chosen[number].text)))
+        for number in best
+        if chosen[number].heading or chosen[number].lead
+    }
+    cosines = await _cosines(headed.values(), embedder, vector)
+    return [cosines[headed[number]] if number in headed else own for number, own in enumerate(alone)]
 
 
 def by_key(ranked: Sequence[Passage], asked: frozenset[str]) -> list[Passage]:
@@ -164,9 +164,9 @@ def by_key(ranked: Sequence[Passage], asked: frozenset[str]) -> list[Passage]:
     return found
 
 
-def _promising(units: Sequence[_Unit], choice: ChoiceWeights) -> list[_Unit]:
+def _promising(units: Sequence[Unit], choice: ChoiceWeights) -> list[Unit]:
     """The ``units`` with embeddings, best first: each place once."""
-    best: dict[tuple[str, int, int], tuple[float, _Unit]] = {}
+    best: dict[tuple[str, int, int], tuple[float, Unit]] = {}
     weights = choice.lexical
     for unit in units:
         key, lexical = (unit.hit.document_id, unit.start, unit.end), sum(map(mul, weights, unit.terms))
@@ -243,137 +243,6 @@ def apart(chosen: Sequence[Passage], grown: Sequence[Passage] = ()) -> list[Pass
         fits = [each for each in (whole, passage) if not any(_overlap(each, other) for other in found)]
         found += fits[:1]
     return found
-
-
-def _exact(question: str, units: Sequence[_Unit], texts: Mapping[str, str], silent: float) -> list[_Unit]:
-    """``units`` with lower scores for those that lack a name of the question which others have: an identifier in the
-    unit, its heading or the text before it, a name or a year anywhere in the document or its title."""
-    asked = _meant(question)
-    if not asked or not units:
-        return list(units)
-    exact = [each for each in asked if each.kind == "identifier"]
-    others = [each for each in asked if each.kind != "identifier"]
-    places = {unit.hit.document_id: f"{unit.hit.source} {texts[unit.hit.document_id]}" for unit in units}
-    known = {name: sum(exact_names.has(text, each) for each in others) for name, text in places.items()}
-    near = [f"{unit.heading}\n{unit.before}\n{unit.text}" for unit in units]
-    own = [sum(exact_names.has(text, each) for each in exact) for text in near]
-    shares = [
-        silent if not siblings and all(exact_names.has(places[unit.hit.document_id], each) for each in exact) else 1.0
-        for unit, siblings in zip(units, (exact_names.identifiers(unit.text) for unit in units), strict=True)
-    ]
-    most, most_known = max(own), max(known.values())
-    return [
-        unit.less(_IDENTIFIER, share * (most - has) / max(1, len(exact))).less(
-            _NAME, (0 if unit.case else most_known - known[unit.hit.document_id]) / max(1, len(others))
-        )
-        for unit, has, share in zip(units, own, shares, strict=True)
-    ]
-
-
-def _meant(question: str) -> list[exact_names.ExactName]:
-    """The names of ``question``; an identifier of a follow-up takes the place of those before it."""
-    latest = [each for each in exact_names.named(question.rpartition("\n")[2]) if each.kind == "identifier"]
-    return [each for each in exact_names.named(question) if each.kind != "identifier" or not latest or each in latest]
-
-
-def _units(
-    hit: Hit,
-    text: str,
-    weights: Mapping[str, float],
-    kind: terms.Asked,
-    asked: frozenset[str],
-    question: str,
-    names: Mapping[str, frozenset[str]],
-) -> list[_Unit]:
-    if text[hit.start : hit.end] != hit.text:
-        return []
-    found = [(one, hit.text[one.start : one.end]) for one in sentences.split(hit.text)]
-    words = [terms.among(asked, body) | definitions.meant(body, names) for _, body in found]
-    path, above = hit.heading, terms.among(asked, hit.heading)
-    told, lead = False, ""
-    title = hit.heading.rpartition(" > ")[2]
-    below = 0 if title and text[: hit.start].rstrip().endswith(title) else -1
-    # A follow-up is in the last line, after the question that it refers to.
-    latest = terms.content(question.rpartition("\n")[2]) if "\n" in question else frozenset[str]()
-    everything, want = terms.among(asked, f"{hit.heading} {hit.text}"), question_kind.wanted(question)
-    cases = _cases(found, question)
-    units: list[_Unit] = []
-    for number, (sentence, body) in enumerate(found):
-        if sentence.kind == "heading":
-            # A chunk's path is that of its first sentence; a heading after that sentence opens another section.
-            path = unit_place.below(hit.heading, body) if told else path
-            below = 0
-            above = terms.among(asked, path)
-            continue
-        told = True
-        # The lead-in of a list or a table applies to each of its items or rows.
-        lead = body if sentence.role == "lead_in" else lead if sentence.kind in ("item", "row") else ""
-        if not _answers(found, number, hit, text, question):
-            continue
-        own = words[number] | (_led(lead, asked, weights) if sentence.kind == "item" else frozenset())
-        over = unit_place.over(found, number, text, hit.start)
-        told_by = over or lead
-        previous = found[number - 1][1] if number and found[number - 1][0].kind != "heading" else ""
-        previous = told_by if sentence.kind == "item" or told_by else previous
-        behind = words[number - 1] if number else frozenset[str]()
-        before = (terms.among(asked, previous) if told_by else behind) - own
-        after = words[number + 1] - own if number + 1 < len(found) else frozenset()
-        said = f"{over.rstrip(':')}: {body}" if over else body
-        row = sentence.kind == "row"
-        lexical = (
-            *(terms.overlap(weights, each) for each in (own, before, after, above - own, everything - own)),
-            terms.offers(kind, said, asked),
-            question_kind.has(want, said, question, asked),
-            hit.score,
-            hit.dense_score,
-            len(own & latest) / len(latest) if latest else 0.0,
-            *(_of_row(body, question, asked) if row else (question_kind.defined(body, question, asked), 0.0, 0.0)),
-            -float(row and cases.get(number) is False),
-            *(0.0, 0.0, 0.0),
-        )
-        place = (hit, body, hit.start + sentence.start, hit.start + sentence.end, sentence.kind, path)
-        units.append(_Unit(*place, lexical, previous, told_by, below, cases.get(number, 0) > 0))
-        below += below >= 0
-    return units
-
-
-def _answers(found: Sequence[tuple[sentences.Sentence, str]], number: int, hit: Hit, text: str, question: str) -> bool:
-    """Whether ``found[number]``, a unit of ``hit`` in the document ``text``, may answer ``question`` by itself."""
-    unit, body = found[number]
-    # "We refund within 30 days of:" says how long, whatever its list says.
-    leads = unit.role == "lead_in" and unit.kind != "row" and question_kind.wanted(question) == "value"
-    if not unit.showable and not (leads and question_kind.answering(body, question)):
-        return False
-    names = unit_place.names_items(found, number, text, hit.start)
-    return not names and not unit_place.titles(text, hit.start + unit.start, hit.start + unit.end)
-
-
-def _led(lead: str, asked: frozenset[str], weights: Mapping[str, float]) -> frozenset[str]:
-    """The words ``asked`` that a lead-in has for each item of its list: all of them answer what has most of them."""
-    led = terms.content(lead) & asked if lead.endswith(":") else frozenset[str]()
-    return led if terms.overlap(weights, led) >= _LED else frozenset()
-
-
-def _cases(found: Sequence[tuple[sentences.Sentence, str]], question: str) -> dict[int, bool]:
-    """``rows.cases`` of the rows among ``found``, by their places there."""
-    tabled = [number for number, (sentence, _) in enumerate(found) if sentence.kind == "row"]
-    cases = rows.cases([found[number][1] for number in tabled], question)
-    return {tabled[at]: case for at, case in cases.items()}
-
-
-def _of_row(body: str, question: str, asked: frozenset[str]) -> tuple[float, float, float]:
-    """The share of the question in a row's key and ranges, and, counting against it, in its value."""
-    keyed, within, said = 0.0, 0.0, 0.0
-    pair, row = rows.pair(body), rows.parsed(body)
-    if pair is not None:
-        # "Port: Kiel" answers what the port is, and not what happened at Kiel.
-        keyed, said = rows.share(pair.name, asked), rows.share(pair.value, asked)
-    if row is not None:
-        keyed += rows.matched(row, asked)
-        within = rows.within(row, question)
-    elif pair is None:
-        keyed += rows.share(rows.keyed(body), asked)
-    return keyed, within, -said
 
 
 def _shortened(passage: Passage, words: int) -> Passage:
