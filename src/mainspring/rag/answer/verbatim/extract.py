@@ -44,7 +44,8 @@ class Passage:
     ``heading`` is the nearest path above it, ``score`` orders passages of one question, ``cosine`` is to it. ``before``
     is the unit in front of it in its chunk. ``read`` is a cross-encoder's score of the unit in its context, in [0, 1]
     (None: not read), ``confirmed`` a chat model's probability that it answers (None: not asked), ``answers`` the logit
-    that a trained reader gives it (None: not read). ``terms`` are the values of ``choice_weights.TERMS`` that its score
+    that a trained reader gives it (None: not read), ``phrase`` the words of it that answer, as that reader says (empty:
+    none that could stand alone). ``terms`` are the values of ``choice_weights.TERMS`` that its score
     is made of.
     """
 
@@ -60,6 +61,7 @@ class Passage:
     read: float | None = None
     confirmed: float | None = None
     answers: float | None = None
+    phrase: str = ""
     terms: tuple[float, ...] = ()
 
     @property
