@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import pickle
+import re
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -23,7 +24,7 @@ from pathlib import Path
 from _asked import Goals, answered, figures, write
 from _library import data
 from _report import Figure, report, table
-from mainspring.features.evaluate.answers import ScoredAnswer, wilson
+from mainspring.features.evaluate.answers import ScoredAnswer, holds, wilson
 from mainspring.features.evaluate.sets.collections import JudgedCollection
 from mainspring.features.evaluate.sets.loading import load
 
@@ -37,6 +38,7 @@ GOALS: dict[str, Goals] = {
 }
 PIECE = 25
 """Questions that are asked and kept at once."""
+_BOLD = re.compile(r"\*\*(.+?)\*\*")
 SHORT = 60
 """Words that a short answer has at most."""
 
@@ -50,11 +52,21 @@ def half(name: str, development: bool) -> JudgedCollection:
 def short(found: Sequence[ScoredAnswer]) -> dict[str, Figure]:
     """Answers that hold the gold string in few words, and how many numbers have no source."""
     asked = [each for each in found if each.query.kind == "answerable"]
+    bold = [(each, " ".join(_BOLD.findall(each.shown.text))) for each in asked if each.contained]
+    marked = [holds(text, each.query) for each, text in bold if text]
+    told = wilson(sum(marked), len(bold))
     held = wilson(sum(each.contained and each.words <= SHORT for each in asked), len(asked))
     loose = Counter(bool(each.unsupported) for each in found if not each.shown.refused)
     return {
         f"answer contained in at most {SHORT} words": Figure(
             held.value, "share", "higher", against=f"{len(asked)} questions, [{held.low:.3f}, {held.high:.3f}]"
+        ),
+        "gold answer in bold, of the answers that contain it": Figure(
+            told.value,
+            "share",
+            "higher",
+            against=f"{len(bold)} answers, [{told.low:.3f}, {told.high:.3f}]; "
+            f"something else in bold {len(marked) - sum(marked)}",
         ),
         "answers with a number that has no source": Figure(
             loose[True], "answers", "lower", 0, 0, against=f"of {loose.total()}"

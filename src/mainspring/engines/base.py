@@ -172,11 +172,13 @@ class Embedder(Protocol):
 @dataclass(frozen=True, slots=True)
 class Reranked:
     """``scores``: float32 (passages,), the relevance of each in [0, 1]; ``tokens``: tokens read in all;
-    ``truncated``: how many passages were longer than the model reads beside the query."""
+    ``truncated``: how many passages were longer than the model reads beside the query; ``spans``: the characters of
+    each passage that answer the query if anything in it does (empty: the model does not say)."""
 
     scores: Any
     tokens: int
     truncated: int = 0
+    spans: Sequence[tuple[int, int]] = ()
 
 
 class Reranker(Protocol):

@@ -80,6 +80,7 @@ async def test_a_reader_reads_as_numpy_does(tmp_path: Path, int8: bool) -> None:
     assert (found[0].start, found[0].end) == (pair.offsets[best[0]][0], pair.offsets[best[1]][1])
     assert ranked.scores[:2] == pytest.approx([1 / (1 + np.exp(-each.score)) for each in found], abs=1e-5)
     assert ranked.truncated == 1
+    assert list(ranked.spans[:2]) == [(each.start, each.end) for each in found]
     assert 0 <= found[1].start < found[1].end <= 3
 
 

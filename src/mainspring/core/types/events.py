@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -164,9 +164,11 @@ class Vectors:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Relevance in [0, 1], one a document: float32 of shape (documents,)."""
+    """Relevance in [0, 1], one a document: float32 of shape (documents,). ``spans`` is what answers in each document,
+    in characters, if the model says so."""
 
     values: Any
+    spans: Sequence[tuple[int, int]] = ()
 
 
 @dataclass(frozen=True, slots=True)

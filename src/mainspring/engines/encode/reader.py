@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -48,24 +48,22 @@ class PassageReader(PairEncoder):
             return []
         rows, offsets = await asyncio.to_thread(self._pairs, question, passages)
         read = await self._runner.run(rows, 3, _best)
-        found = []
-        for places, (score, first, last) in zip(offsets, read.tolist(), strict=True):
-            found.append(FoundSpan(score, places[int(first)][0], places[int(last)][1]))
-        return found
+        spans = _spans(read, offsets)
+        return [FoundSpan(score, *span) for score, span in zip(read[:, 0].tolist(), spans, strict=True)]
 
     async def score(self, question: str, passages: Sequence[str]) -> Reranked:
-        """The logits alone, as a cross-encoder gives them: what answers the question comes first."""
+        """The logits, as a cross-encoder gives them, with the spans: what answers the question comes first."""
         if not passages:
             return Reranked(np.zeros(0, np.float32), 0)
         rows, offsets = await asyncio.to_thread(self._pairs, question, passages)
         read = await self._runner.run(rows, 3, _best)
         cut = sum(places[-2][1] < len(text) for places, text in zip(offsets, passages, strict=True))
-        return Reranked(read[:, 0], sum(len(row.ids) for row in rows), cut)
+        return Reranked(read[:, 0], sum(len(row.ids) for row in rows), cut, _spans(read, offsets))
 
     async def rerank(self, query: str, passages: Sequence[str]) -> Reranked:
         """See ``engines.base.Reranker``: a score is the probability that the passage answers the question."""
         found = await self.score(query, passages)
-        return Reranked(1 / (1 + np.exp(-found.scores)), found.tokens, found.truncated)
+        return replace(found, scores=1 / (1 + np.exp(-found.scores)))
 
     def _pairs(self, question: str, passages: Sequence[str]) -> tuple[list[Row], list[list[tuple[int, int]]]]:
         limit = self.limit
@@ -73,6 +71,14 @@ class PassageReader(PairEncoder):
         shown = [text[:most] for text in passages]
         pairs = joined(self._tokenizer, [question[:most]] * len(shown), shown, limit, _QUESTION_SHARE)
         return [Row(each.ids, second_of(each)) for each in pairs], [each.offsets for each in pairs]
+
+
+def _spans(read: Floats, offsets: Sequence[Sequence[tuple[int, int]]]) -> list[tuple[int, int]]:
+    """The characters of the first to the last token that were ``read``, of each passage."""
+    return [
+        (places[int(first)][0], places[int(last)][1])
+        for places, (_, first, last) in zip(offsets, read.tolist(), strict=True)
+    ]
 
 
 def _best(result: Floats, rows: Sequence[Row]) -> Floats:

@@ -157,7 +157,7 @@ class RerankResponder:
         except TimeoutError:
             raise DeadlineExceeded(f"{name} did not score the documents in time") from None
         headers = {"x-mainspring-truncated": str(found.truncated)} if found.truncated else {}
-        events = replay([Scores(found.scores), Usage(prompt_tokens=found.tokens), Finish("stop")])
+        events = replay([Scores(found.scores, found.spans), Usage(prompt_tokens=found.tokens), Finish("stop")])
         return Response(Head(name, headers=headers), events)
 
 

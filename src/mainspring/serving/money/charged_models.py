@@ -118,7 +118,7 @@ class _Reranker:
         answer = await collect(await self._responder.respond(request, self._context.nested()))
         if answer.scores is None:
             raise EngineError(f"{self.name} gave no scores")
-        return Reranked(answer.scores.values, answer.usage.prompt_tokens)
+        return Reranked(answer.scores.values, answer.usage.prompt_tokens, spans=answer.scores.spans)
 
     async def close(self) -> None:
         """The inner one is its owner's to close."""

@@ -122,3 +122,42 @@ async def test_each_of_the_first_sentences_has_what_was_said_of_it() -> None:
     found, likely = await near_misses.read("Which hall is open?", given, Teller(0.25))
     assert likely == 0.25
     assert [each.answers for each in found] == [pytest.approx(math.log(1 / 3))] * 8 + [None] * 2
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "said", "phrase"),
+    [
+        ("Who knows about local history?", "Our historian is Martha Quill.", "Martha Quill", "Martha Quill"),
+        ("How many items may I take?", "Adults may take\n12 items at a time.", "take 12 items", "take 12 items"),
+        # Words of the question, a clause, most of the sentence, and what stands in the heading say nothing.
+        ("What are low doses used with?", "Low doses are used with cytotoxic drugs.", "Low doses", ""),
+        ("What is paid?", "If two repairs fail, we pay the price.", "If two repairs fail", ""),
+        ("What is it?", "A gift card for friends.", "A gift card for friends", ""),
+        ("Which gym is it?", "Steam rooms are in both changing areas.", "Northside Gym", ""),
+        # Yes or no, reasons and steps are told by sentences.
+        ("Is the library open?", "The library closes on Sundays.", "on Sundays", ""),
+        ("Why are fires forbidden?", "Fires are forbidden, for birds are nesting.", "birds are nesting", ""),
+        ("How do I reset it?", "Press the button marked R with a pin.", "Press the button", ""),
+    ],
+)
+def test_a_phrase_can_stand_for_an_answer(question: str, text: str, said: str, phrase: str) -> None:
+    hit = Hit("c", "d", "v", "a.md", text, 0, len(text), None, "Northside Gym", 0.9, 0.5, 1, 1, 1, "b")
+    passage = Passage(hit, text, 0, len(text), "sentence", "Northside Gym", 1.0, 0.5)
+    assert near_misses.phrase(question, passage, said) == phrase
+
+
+class Pointing(Teller):
+    """Points at the first name of each passage."""
+
+    async def rerank(self, query: str, passages: Sequence[str]) -> Reranked:
+        found = await super().rerank(query, passages)
+        spans = [(text.find("25 days"), text.find("25 days") + len("25 days")) for text in passages]
+        return replace(found, spans=[span if span[0] >= 0 else (0, 0) for span in spans])
+
+
+async def test_what_a_reader_points_at_is_bold_if_it_is_sure(room: Room, asker: Context) -> None:
+    await fill(room)
+    asked = ask("What does everybody have each year of holiday?")
+    for says, bold in ((0.9, True), (0.6, False)):
+        found = await collect(await room.answerer(near_misses=Pointing(says)).respond(asked, replace(asker)))
+        assert ("**25 days**" in found.text) is bold, found.text

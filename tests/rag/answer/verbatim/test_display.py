@@ -44,6 +44,41 @@ def test_the_value_that_answers_is_bold(sentence: str, question: str, expected: 
     assert display.bold(sentence, question) == expected
 
 
+@pytest.mark.parametrize(
+    ("sentence", "question", "phrase", "expected"),
+    [
+        # Of several values, the one that is meant; all of it.
+        ("Up to 12 items; children up to 8.", "How many may I take?", "12", "Up to **12** items; children up to 8."),
+        ("You get 90 calendar days.", "How many days do I get?", "90", "You get **90 calendar days**."),
+        ("Receptors (200–300) bind.", "How many receptors bind?", "200–300", "Receptors (**200–300**) bind."),
+        # Where the reader is sure, its phrase, and not the value of another thing.
+        (
+            "The choir meets on Wednesday, 7:30 pm.",
+            "When is it?",
+            "Wednesday",
+            "The choir meets on **Wednesday**, 7:30 pm.",
+        ),
+        ("Our historian is Martha Quill.", "Who is it?", "Martha Quill", "Our historian is **Martha Quill**."),
+        # A part of a word, of code or of an address is no phrase.
+        ("In 2012 there were 12 of them.", "Who was there?", "12", "In 2012 there were **12** of them."),
+        ("Set `mode fast` first.", "Which mode?", "fast", "Set `mode fast` first."),
+        ("See https://a.example/fast now.", "Which mode?", "fast", "See https://a.example/fast now."),
+        ("Nothing of the kind.", "Who is it?", "Martha Quill", "Nothing of the kind."),
+    ],
+)
+def test_what_a_reader_takes_for_the_answer_is_bold(sentence: str, question: str, phrase: str, expected: str) -> None:
+    assert display.bold(sentence, question, phrase, sure=True) == expected
+
+
+def test_a_reader_that_is_not_sure_only_tells_which_value_is_meant() -> None:
+    assert (
+        display.bold("Our historian is Martha Quill.", "Who is it?", "Martha Quill") == "Our historian is Martha Quill."
+    )
+    told = display.bold("The choir meets on Wednesday, 7:30 pm.", "When is it?", "Wednesday")
+    assert told == "The choir meets on Wednesday, **7:30 pm**."
+    assert display.bold("Up to 12 items; children up to 8.", "How many may I take?", "8").endswith("up to **8**.")
+
+
 def test_a_sentence_that_leans_is_shown_with_the_one_before() -> None:
     text = "The press keeps coffee hot for two hours. It must not be used on a stove."
     found = display.whole(passage(text, text[42:], before=text[:41]), "May I put it on a stove?", {"d": text}, 60)

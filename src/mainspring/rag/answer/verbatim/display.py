@@ -64,6 +64,8 @@ _RANGE = re.compile(
     re.IGNORECASE,
 )
 _RANGE_LENGTH = 24
+# The logit from which a reader is sure, set on development questions: from 0 on more near misses get a wrong phrase.
+_SURE = 1.0
 _CLOSING = " *_`\"'”’)]"
 # A row without named columns is shown as a table if it has more than this many cells.
 _PLAIN_CELLS = 3
@@ -177,13 +179,35 @@ def pieces(chosen: Sequence[Passage], question: str, first: int = 1) -> Iterator
         at += len(like) if len(like) > 1 else 1
 
 
-def bold(sentence: str, question: str) -> str:
-    """``sentence`` with the value that answers ``question`` in bold, where that asks for one."""
+def bold(sentence: str, question: str, phrase: str = "", *, sure: bool = False) -> str:
+    """``sentence`` with the value that answers ``question`` in bold, where that asks for one.
+
+    ``phrase`` is what a reader takes for the answer: of several values it tells the one that is meant, and where the
+    reader is ``sure`` that the sentence answers, it is in bold itself.
+    """
+    spans = _asked_values(sentence, question)
+    match = re.search(rf"(?<!\w){re.escape(phrase)}(?!\w)", sentence) if phrase and "**" not in phrase else None
+    if match is not None and not _is_marked(sentence[: match.start()]):
+        begin, stop = match.span()
+        meant = [span for span in spans if span[0] < stop and begin < span[1]]
+        if meant:
+            spans = [(min(begin, meant[0][0]), max(stop, meant[-1][1]))]
+        elif sure:
+            spans = [(begin, stop)]
+    parts, place = [], 0
+    for begin, stop in spans:
+        parts += [sentence[place:begin], "**", sentence[begin:stop], "**"]
+        place = stop
+    return "".join([*parts, sentence[place:]])
+
+
+def _asked_values(sentence: str, question: str) -> list[tuple[int, int]]:
+    """Where the values of ``sentence`` stand that ``question`` asks for, in order."""
     clause = _CLAUSE.match(sentence)
     found = [value for value in answering(sentence, latest(question)) if clause is None or value.start >= clause.end()]
     if len(found) > _MOST_BOLD:
         found = [max(found, key=lambda value: _around(sentence, value, found, terms.content(question)))]
-    parts, place = [], 0
+    spans: list[tuple[int, int]] = []
     numbers = [match.span() for match in _TELEPHONE.finditer(sentence)]
     for value in found:
         if any(begin < value.end and value.start < stop for begin, stop in numbers):
@@ -193,16 +217,17 @@ def bold(sentence: str, question: str) -> str:
         if "\n" in value.text.strip():
             # "For one" at a line's end and "Week 4" in the next are no value.
             continue
-        lower = _RANGE.search(sentence, max(place, start - _RANGE_LENGTH), start)
+        lower = _RANGE.search(sentence, max(spans[-1][1] if spans else 0, start - _RANGE_LENGTH), start)
         start = lower.start() if lower else start
-        before = sentence[:start]
-        # Not within code, an address, or bold text.
-        marked = before.count("`") % 2 or before.count("**") % 2 or "://" in before.rsplit(None, 1)[-1:][-1:]
-        if marked or (before and "://" in before.split()[-1] and not before[-1].isspace()):
-            continue
-        parts += [sentence[place:start], "**", sentence[start:end], "**"]
-        place = end
-    return "".join([*parts, sentence[place:]])
+        if not _is_marked(sentence[:start]):
+            spans.append((start, end))
+    return spans
+
+
+def _is_marked(before: str) -> bool:
+    """Whether what follows ``before`` is within code, bold text or an address."""
+    within = before.count("`") % 2 == 1 or before.count("**") % 2 == 1
+    return within or (not before[-1:].isspace() and any("://" in word for word in before.split()[-1:]))
 
 
 def _around(sentence: str, value: Value, others: Sequence[Value], asked: frozenset[str]) -> int:
@@ -241,9 +266,10 @@ def _prose(passage: Passage, question: str, number: int, title: str = "") -> Sho
         first = cells[:1] if rows.keyed(passage.text) else []
         shown = readable(": ".join([*first, "; ".join(cells[len(first) :])]), question)
     lead = item_parts.lead_in(passage)
+    told = bold(shown, question, passage.phrase, sure=(passage.answers or 0.0) >= _SURE)
     more, under = " …" if _is_cut(passage) else "", f"{readable(title, question)}: " if title else ""
     under += f"{readable(unwrapped(lead), question)} " if lead else ""
-    return ShownPiece(f"{under}{bold(shown, question)}{more} [{number}]", (passage,), block)
+    return ShownPiece(f"{under}{told}{more} [{number}]", (passage,), block)
 
 
 def _is_cut(passage: Passage) -> bool:

@@ -21,7 +21,7 @@ import numpy as np
 from mainspring.engines.base import Embedder
 from mainspring.rag.answer.verbatim import question_kind, rows, units
 from mainspring.rag.answer.verbatim.choice_weights import SHIPPED, ChoiceWeights
-from mainspring.rag.answer.verbatim.units import ELSEWHERE, Unit
+from mainspring.rag.answer.verbatim.units import ELSEWHERE, ChunkUnit
 from mainspring.rag.search.hit import Hit
 from mainspring.rag.text import definitions, sentences, terms
 
@@ -44,7 +44,8 @@ class Passage:
     ``heading`` is the nearest path above it, ``score`` orders passages of one question, ``cosine`` is to it. ``before``
     is the unit in front of it in its chunk. ``read`` is a cross-encoder's score of the unit in its context, in [0, 1]
     (None: not read), ``confirmed`` a chat model's probability that it answers (None: not asked), ``answers`` the logit
-    that a trained reader gives it (None: not read). ``terms`` are the values of ``choice_weights.TERMS`` that its score
+    that a trained reader gives it (None: not read), ``phrase`` the words of it that answer, as that reader says (empty:
+    none that could stand alone). ``terms`` are the values of ``choice_weights.TERMS`` that its score
     is made of.
     """
 
@@ -60,6 +61,7 @@ class Passage:
     read: float | None = None
     confirmed: float | None = None
     answers: float | None = None
+    phrase: str = ""
     terms: tuple[float, ...] = ()
 
     @property
@@ -87,7 +89,7 @@ async def passages(
     weights = terms.rarity(asked, [terms.among(asked, f"{hit.heading} {hit.text}") for hit in considered])
     kind = terms.asked_kind(question)
     names = definitions.named(asked, (hit.text for hit in considered))
-    every: list[Unit] = []
+    every: list[ChunkUnit] = []
     for hit, further in [*((each, 0.0) for each in shown), *((each, 1.0) for each in others)]:
         found = units.found(hit, texts[hit.document_id], weights, kind, asked, question, names)
         every += [unit.less(ELSEWHERE, further) for unit in found] if further else found
@@ -124,7 +126,7 @@ async def _cosines(texts: Iterable[str], embedder: Embedder, vector: Any) -> dic
 
 
 async def _under_headings(
-    chosen: Sequence[Unit], alone: Sequence[float], embedder: Embedder, vector: Any, choice: ChoiceWeights
+    chosen: Sequence[ChunkUnit], alone: Sequence[float], embedder: Embedder, vector: Any, choice: ChoiceWeights
 ) -> list[float]:
     """The cosine of each of ``chosen`` under its heading. Only those that are best without it are embedded once more:
     for the others it is that of the unit ``alone``."""
@@ -164,9 +166,9 @@ def by_key(ranked: Sequence[Passage], asked: frozenset[str]) -> list[Passage]:
     return found
 
 
-def _promising(units: Sequence[Unit], choice: ChoiceWeights) -> list[Unit]:
+def _promising(units: Sequence[ChunkUnit], choice: ChoiceWeights) -> list[ChunkUnit]:
     """The ``units`` with embeddings, best first: each place once."""
-    best: dict[tuple[str, int, int], tuple[float, Unit]] = {}
+    best: dict[tuple[str, int, int], tuple[float, ChunkUnit]] = {}
     weights = choice.lexical
     for unit in units:
         key, lexical = (unit.hit.document_id, unit.start, unit.end), sum(map(mul, weights, unit.terms))

@@ -20,7 +20,7 @@ _LED = 0.6
 
 
 @dataclass(frozen=True, slots=True)
-class Unit:
+class ChunkUnit:
     """A sentence, item or row of a retrieved chunk, with its values of ``LEXICAL``; what it is, ``Passage`` says."""
 
     hit: Hit
@@ -37,13 +37,13 @@ class Unit:
     # Whether it is the row for what the question names.
     case: bool = False
 
-    def less(self, place: int, by: float) -> Unit:
+    def less(self, place: int, by: float) -> ChunkUnit:
         """The passage with a lower term at ``place`` of ``LEXICAL``."""
         terms = (*self.terms[:place], self.terms[place] - by, *self.terms[place + 1 :])
         return replace(self, terms=terms)
 
 
-def exact(question: str, units: Sequence[Unit], texts: Mapping[str, str], silent: float) -> list[Unit]:
+def exact(question: str, units: Sequence[ChunkUnit], texts: Mapping[str, str], silent: float) -> list[ChunkUnit]:
     """``units`` with lower scores for those that lack a name of the question which others have: an identifier in the
     unit, its heading or the text before it, a name or a year anywhere in the document or its title."""
     asked = _meant(question)
@@ -82,7 +82,7 @@ def found(
     asked: frozenset[str],
     question: str,
     names: Mapping[str, frozenset[str]],
-) -> list[Unit]:
+) -> list[ChunkUnit]:
     """The units of ``hit`` that may answer by themselves, in order; none if its text differs from the document's
     ``text`` at its place. ``weights`` is the rarity of the words ``asked``, ``names`` what documents define."""
     if text[hit.start : hit.end] != hit.text:
@@ -93,11 +93,10 @@ def found(
     told, lead = False, ""
     title = hit.heading.rpartition(" > ")[2]
     below = 0 if title and text[: hit.start].rstrip().endswith(title) else -1
-    # A follow-up is in the last line, after the question that it refers to.
-    latest = terms.content(question.rpartition("\n")[2]) if "\n" in question else frozenset[str]()
+    latest = _latest(question)
     everything, want = terms.among(asked, f"{hit.heading} {hit.text}"), question_kind.wanted(question)
     cases = _cases(split, question)
-    units: list[Unit] = []
+    units: list[ChunkUnit] = []
     for number, (sentence, body) in enumerate(split):
         if sentence.kind == "heading":
             # A chunk's path is that of its first sentence; a heading after that sentence opens another section.
@@ -132,9 +131,14 @@ def found(
             *(0.0, 0.0, 0.0),
         )
         place = (hit, body, hit.start + sentence.start, hit.start + sentence.end, sentence.kind, path)
-        units.append(Unit(*place, lexical, previous, told_by, below, cases.get(number, 0) > 0))
+        units.append(ChunkUnit(*place, lexical, previous, told_by, below, cases.get(number, 0) > 0))
         below += below >= 0
     return units
+
+
+def _latest(question: str) -> frozenset[str]:
+    """The words of a follow-up itself, which is in the last line, after the question that it refers to; else none."""
+    return terms.content(question.rpartition("\n")[2]) if "\n" in question else frozenset()
 
 
 def _answers(found: Sequence[tuple[sentences.Sentence, str]], number: int, hit: Hit, text: str, question: str) -> bool:
