@@ -42,6 +42,12 @@ async def test_the_better_model_wins_each_pair(home: Lab) -> None:
     }
     assert good["cost_usd"] > 0
     assert home.asked == 16
+    # Shares of scores that are 0 or 1; the difference is none.
+    small = next(each for each in report["slices"] if each["value"] == "small")
+    for part, n in ((good, 8), (small["responders"][1], 5)):
+        exact = part["scores"]["exact"]
+        assert (exact["low"], exact["high"], exact["n"]) == (pytest.approx(n / (n + 1.96**2), abs=1e-3), 1.0, n)
+    assert compared["exact"]["difference"]["high"] == 1.0
 
 
 async def test_the_same_state_is_not_asked_again(home: Lab) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mainspring.core.errors import InvalidRequest, NotFound, Unsupported
+from mainspring.core.errors import InvalidRequest, MainspringError, NotFound, Unsupported
 from mainspring.features.train import planning
 from mainspring.training.chat.memory import sizes
 from mainspring.training.chat.recipe_list import RECIPES as CHAT
@@ -17,7 +17,7 @@ from mainspring.training.own.models.shape import Shape
 from mainspring.training.own.options import PretrainOptions
 from mainspring.training.own.recipe_list import RECIPES as OWN
 from mainspring.training.run import options_of
-from tests.features.train.world import world
+from tests.features.train.world import fake_model, world
 
 RECIPES = {each.name: each for each in (*CHAT, *ENCODERS, *OWN)}
 CONFIG = {
@@ -161,3 +161,21 @@ async def test_a_plan_names_what_is_wrong_and_compares_with_the_limit(tmp_path: 
         assert caught.value.param == "options.tensor"
         with pytest.raises(Unsupported, match="tokenizer is not planned"):
             await plan("tokenizer")
+
+
+@pytest.mark.slow
+async def test_a_run_that_would_be_refused_is_refused_by_its_plan_in_the_same_words(tmp_path: Path) -> None:
+    async with world(tmp_path, works=False, models=fake_model(tmp_path)) as home:
+        for recipe, base, options in (
+            ("distil", "tiny", {}),
+            ("grpo", "tiny", {}),
+            ("distil", "tiny", {"teacher": "nowhere@1"}),
+            ("pretrain", "", {"objective": "span", "vocabulary": 270}),
+        ):
+            with pytest.raises(MainspringError) as ordered:
+                await home.order(recipe, options=options, base=base)
+            with pytest.raises(MainspringError) as told:
+                await planning.plan(home.service, home.who, recipe, options, base)
+            assert ordered.value.param
+            for name in ("message", "param", "remedy"):
+                assert getattr(told.value, name) == getattr(ordered.value, name), recipe

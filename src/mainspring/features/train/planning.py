@@ -73,13 +73,12 @@ async def bases(service: Training, principal: Principal, name: str, option: str)
 async def plan(
     service: Training, principal: Principal, name: str, given: Mapping[str, Any], base: str
 ) -> dict[str, Any]:
-    """A ``training.plan`` object. Raises ``NotFound``, ``InvalidRequest`` naming an option at fault, and
+    """A ``training.plan`` object. Raises what an order of the run would for its recipe, options and base, and
     ``Unsupported`` for recipes whose memory is not planned."""
     recipe = recipes.find(name)
     options = options_of(recipe, given)
-    bounds.check(options, service.settings)
-    folder = (await service.bases.find(principal, recipe, base)).folder
-    found = await asyncio.to_thread(planned, recipe, options, folder)
+    start, _ = await service.checking.found(principal, recipe, options, base)
+    found = await asyncio.to_thread(planned, recipe, options, start.folder)
     total = found.each.total * found.processes
     most = bounds.memory_mb(service.settings) * 2**20
     parts = asdict(found.each) | {"activations": found.each.activations if found.planned else None}

@@ -3,11 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from mainspring.core.errors import NotFound
 from mainspring.core.types import Context
 from mainspring.rag.search.retrieve import Retriever
+from mainspring.stores.documents.catalogue import Document
 from mainspring.stores.documents.collections import Collection, Collections
+
+
+@dataclass(frozen=True, slots=True)
+class ListedDocuments:
+    """The ``documents`` of collections with these ``ids``."""
+
+    ids: list[str]
+    documents: list[Document]
+
+
+async def listed(
+    one: Collection | None, names: Sequence[str], collections: Collections, retriever: Retriever, context: Context
+) -> ListedDocuments:
+    """The documents of ``asked_collections`` that the asker may see; none if there is no collection and none is
+    named."""
+    try:
+        chosen = await asked_collections(one, names, collections, retriever, context)
+    except NotFound:
+        if names:
+            raise
+        chosen = []
+    found = [await collections.documents(each, context.principal.groups) for each in chosen]
+    return ListedDocuments([each.id for each in chosen], [each for row in found for each in row])
 
 
 async def asked_collections(

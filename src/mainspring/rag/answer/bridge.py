@@ -9,16 +9,29 @@ instead.
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Sequence
 from dataclasses import replace
+from typing import Protocol
 
 from mainspring.rag.answer.evidence import exact_names
+from mainspring.rag.answer.evidence.exact_names import ExactName
 from mainspring.rag.answer.findings import Findings
 from mainspring.rag.query.question_parts import Lookup, joined
+from mainspring.rag.search.hit import Hit
 
-Find = Callable[[str], Awaitable[Findings]]
 _SUBTITLE = re.compile(r":\s|\s[-–—|]\s")
 _CODE = re.compile(r"(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*")
+
+
+class Find(Protocol):
+    """Searches for a text. Where it is a ``code`` alone, only sentences with that are wanted."""
+
+    def __call__(self, text: str, code: ExactName | None = None, /) -> Awaitable[Findings]: ...
+
+
+def within(code: ExactName, hits: Sequence[Hit]) -> bool:
+    """Whether a sentence of ``hits`` may have ``code``."""
+    return any(code.text.casefold() in hit.text.casefold() for hit in hits)
 
 
 async def bridged(whole: Findings, find: Find) -> Lookup:
@@ -29,7 +42,7 @@ async def bridged(whole: Findings, find: Find) -> Lookup:
     if len(codes) != 1 or len(whole.lacks) > 1:
         return alone
     code = codes[0]
-    named = await find(code.text)
+    named = await find(code.text, code)
     passages = [passage for passage in named.passages if exact_names.has(passage.text, code)]
     titles = {passage.hit.document_id: _thing(passage.heading.partition(" > ")[0]) for passage in passages}
     if len(titles) != 1 or not all(titles.values()):

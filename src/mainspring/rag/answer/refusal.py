@@ -11,11 +11,13 @@ import re
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 
 from mainspring.core.types import Answered, Event, Finish, Text, Usage
-from mainspring.rag.answer.evidence import exact_names, missing_topics
+from mainspring.engines.base import Embedder
+from mainspring.rag.answer.evidence import exact_names, missing_topics, missing_values
 from mainspring.rag.answer.evidence.exact_names import ExactName
 from mainspring.rag.answer.generate import REFUSAL
 from mainspring.rag.answer.verbatim import rows
 from mainspring.rag.answer.verbatim.extract import Passage
+from mainspring.rag.search.hit import Hit
 from mainspring.rag.text import terms
 
 # A refusal quotes the closest passage from this evidence on, within this many words, and names this many missing
@@ -31,6 +33,21 @@ _ASKING = frozenset(
 )
 # The lines of a table that is drawn with characters.
 _DRAWN = re.compile(r"[\u2500-\u257f]|-\+-")
+
+
+async def lacks(
+    question: str,
+    passages: Sequence[Passage],
+    candidates: Sequence[Hit],
+    shown: Sequence[Hit],
+    texts: Mapping[str, str],
+    embedder: Embedder,
+) -> tuple[ExactName, ...]:
+    """What ``question`` names, or asks a value of, and the documents do not say. ``passages`` are of ``shown``,
+    ``candidates`` all hits of the search."""
+    unsaid = await missing_topics.absent(question, passages, candidates, texts, embedder)
+    unsaid = unsaid or await missing_values.ungiven(question, candidates, shown, embedder)
+    return lacking(question, passages, texts) + unsaid
 
 
 def lacking(question: str, passages: Sequence[Passage], texts: Mapping[str, str]) -> tuple[ExactName, ...]:

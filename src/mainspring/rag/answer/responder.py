@@ -11,8 +11,9 @@ import asyncio
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
-from mainspring.core.errors import DeadlineExceeded, InvalidRequest, NotFound, Unsupported
+from mainspring.core.errors import DeadlineExceeded, InvalidRequest, Unsupported
 from mainspring.core.facts.retrievals import ReadingFacts
 from mainspring.core.path import replay
 from mainspring.core.settings import RagSettings
@@ -33,12 +34,13 @@ from mainspring.core.types import (
 from mainspring.engines.base import Reranker
 from mainspring.rag.answer import refusal, small_talk
 from mainspring.rag.answer.answer_notes import Notes
-from mainspring.rag.answer.asked_collections import asked_collections
-from mainspring.rag.answer.bridge import bridged
+from mainspring.rag.answer.asked_collections import asked_collections, listed
+from mainspring.rag.answer.bridge import bridged, within
 from mainspring.rag.answer.cite import Numbers, cite
 from mainspring.rag.answer.context import Sift, sifted
-from mainspring.rag.answer.evidence import confirm, missing_topics, missing_values, near_misses
+from mainspring.rag.answer.evidence import confirm, near_misses
 from mainspring.rag.answer.evidence.calibration import Calibration
+from mainspring.rag.answer.evidence.exact_names import ExactName
 from mainspring.rag.answer.evidence.features import features
 from mainspring.rag.answer.evidence.score import evidence
 from mainspring.rag.answer.findings import Findings, near_hits, record, shown_hits
@@ -233,17 +235,11 @@ class DocumentAnswerer:
 
     async def _talked(self, kind: small_talk.Talk, asked: Question, context: Context) -> Response:
         """The answer to a message that is not a question for a search, from the catalogue of documents."""
-        try:
-            chosen = await asked_collections(self.collection, asked.names, self._collections, self._retriever, context)
-        except NotFound:
-            if asked.names:
-                raise
-            chosen = []
-        listed = [await self._collections.documents(each, context.principal.groups) for each in chosen]
-        said, named = await small_talk.reply(kind, [each for row in listed for each in row], self._retriever.text)
+        known = await listed(self.collection, asked.names, self._collections, self._retriever, context)
+        said, named = await small_talk.reply(kind, known.documents, self._retriever.text)
         if named:
             names = [document.document_id for document in named]
-            context.settlement.records.append(told_of(context, asked.mode, [each.id for each in chosen], names))
+            context.settlement.records.append(told_of(context, asked.mode, known.ids, names))
         return Response(Head(self._name), replay(self._ended(asked, [Answered(True), Text(said)])))
 
     def _noticed(self, asked: Question, look: Lookup, response: Response) -> Response:
@@ -271,11 +267,12 @@ class DocumentAnswerer:
             *(self.find(replace(asked, question=piece.searched), context) for piece in pieces),
         )
         if not pieces and whole.lacks and not asked.leaning:
-            return await bridged(whole, lambda text: self.find(replace(asked, question=text), context))
+            return await bridged(whole, lambda text, code=None: self.find(replace(asked, question=text), context, code))
         return look(asked.question, whole, list(zip(pieces, each, strict=True)), self._refuse_below)
 
-    async def find(self, asked: Question, context: Context) -> Findings:
-        """Search, and score the sentences of the hits."""
+    async def find(self, asked: Question, context: Context, code: ExactName | None = None) -> Findings:
+        """Search, and score the sentences of the hits. If only those with ``code`` are wanted, nothing is read where no
+        hit has it, and what else the documents lack does not matter."""
         chosen = await asked_collections(self.collection, asked.names, self._collections, self._retriever, context)
         plan = await self._plan(asked, chosen, context)
         question, top_k = plan.text, plan.top_k or asked.top_k
@@ -289,6 +286,7 @@ class DocumentAnswerer:
             options=_SEARCH,
             context=context,
             charged=self._charged,
+            worth=partial(within, code) if code and asked.graph == "off" else None,
         )
         walked: GraphResult | None = None
         if asked.graph != "off" and self._graphs is not None:
@@ -298,6 +296,8 @@ class DocumentAnswerer:
                 asked.graph, chosen, question, candidates, top_k, groups=groups, filters=asked.filters
             )
             candidates = walked.hits
+        if code and not within(code, candidates):
+            return Findings(question, [], [], {}, 0.0)
         hits = shown_hits(candidates, top_k)
         with span_of(self._tracing, "select", context) as span:
             texts = await self._retriever.texts(hits)
@@ -309,12 +309,12 @@ class DocumentAnswerer:
             passages = await unit_rerank.reread(question, passages, sorter, self._choice)
             if self._confirm is not None and self._confirms(asked, asked.wished or question, passages):
                 passages = await self._confirm.read(question, passages, span.context)
-            unsaid = await missing_topics.absent(question, passages, candidates, texts, reader)
-            unsaid = unsaid or await missing_values.ungiven(question, candidates, [*hits, *beside], reader)
+            lacks = () if code else await refusal.lacks(question, passages, candidates, [*hits, *beside], texts, reader)
+            # What lacks something is refused, whatever a reader says.
+            teller = None if code or lacks else teller
             passages, answers = await near_misses.read(question, passages, teller, asked.wished)
         told = features(question, candidates, passages)
         likely = self._calibration.evidence(told) if self._calibration else evidence(question, candidates, passages)
-        lacks = refusal.lacking(question, passages, texts) + unsaid
         return Findings(question, hits, passages, texts, likely, told, walked, plan.steps, lacks, answers)
 
     async def _plan(self, asked: Question, chosen: Sequence[Collection], context: Context) -> QueryPlan:

@@ -114,13 +114,15 @@ class Retriever:
         options: SearchOptions = _DEFAULT,
         context: Context | None = None,
         charged: ChargedModels | None = None,
+        worth: Callable[[Sequence[Hit]], bool] | None = None,
     ) -> list[Hit]:
         """All that was considered for ``search``: ``rag.candidates`` (or ``k``, if more) by vector and as many
         by words, for each query of ``plan`` (None: ``query`` alone), best first. A reranker that asks a model does so
-        within ``context``, and what ``charged`` makes of models is charged to it."""
+        within ``context``, and what ``charged`` makes of models is charged to it. What is not ``worth`` it (None: all
+        is) is not reranked."""
         with span_of(self._tracing, "retrieve", context, **{OPERATION: "retrieval"}) as span:
             found = await self._candidates(
-                within, query, k, filters, groups, plan, options, context and span.context, charged, span
+                within, query, k, filters, groups, plan, options, context and span.context, charged, worth, span
             )
             span.set("mainspring.candidates", len(found))
             return found
@@ -136,6 +138,7 @@ class Retriever:
         options: SearchOptions,
         context: Context | None,
         charged: ChargedModels | None,
+        worth: Callable[[Sequence[Hit]], bool] | None,
         span: Span,
     ) -> list[Hit]:
         plan = QueryPlan.of(query) if plan is None else plan.checked()
@@ -157,6 +160,8 @@ class Retriever:
             with span_of(self._tracing, "fuse", context):
                 ranked = await self._ranked(plan, rounds, options, groups)
             if self.reranker is None or not options.rerank or options.mode == "sparse":
+                return ranked
+            if worth is not None and not worth(ranked):
                 return ranked
             if getattr(self.reranker, COMPUTES_HERE, False):
                 return await self._reread(self.reranker, plan, ranked, context, charged)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from tokenizers import Tokenizer
 
-from mainspring.core.errors import InvalidRequest, NothingLearned
+from mainspring.core.errors import NothingLearned
 from mainspring.training.own import words
 from mainspring.training.own.collate import Vocabulary
 from mainspring.training.own.texts import RowEncoder, Turns, turns_of
@@ -79,22 +78,7 @@ def _turns(work: Work, side: Side) -> Iterable[Turns]:
             yield turns
 
 
-def given_tokenizer(base: Path) -> Tokenizer:
-    """The tokenizer in the folder of a version. Raises ``InvalidRequest`` if there is none."""
-    path = base / "tokenizer.json"
-    if not path.exists():
-        raise InvalidRequest(
-            f"{base.name} has no tokenizer.json",
-            remedy="Start from a tokenizer or from a pretrained model",
-            param="base",
-        )
-    return words.load(path)
-
-
 def vocabulary_of(tokenizer: Tokenizer) -> Vocabulary:
     """The facts of one of our tokenizers that objectives need."""
-    names = {each.content: number for number, each in tokenizer.get_added_tokens_decoder().items()}
-    sentinels: list[int] = []
-    while (name := words.sentinel(len(sentinels))) in names:
-        sentinels.append(names[name])
-    return Vocabulary(tokenizer.get_vocab_size(), max(names.values()) + 1, tuple(sentinels))
+    last = max(tokenizer.get_added_tokens_decoder())
+    return Vocabulary(tokenizer.get_vocab_size(), last + 1, words.sentinels_of(tokenizer))

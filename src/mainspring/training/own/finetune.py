@@ -13,7 +13,7 @@ import torch
 from mainspring.core.errors import InvalidRequest, NothingLearned
 from mainspring.training.own import collate as collates
 from mainspring.training.own import corpus as corpora
-from mainspring.training.own import tokenizing
+from mainspring.training.own import tokenizing, words
 from mainspring.training.own.corpus import Corpus, TokenTexts
 from mainspring.training.own.feed import Batch, Shuffled
 from mainspring.training.own.loop import Fitted, fit, targets_of
@@ -39,7 +39,7 @@ def run(work: Work) -> Made:
     options = cast(FinetuneOptions, work.options)
     if work.base is None:
         raise InvalidRequest("this recipe starts from a pretrained model", remedy="Name one", param="base")
-    shape, tokenizer = shape_of(work.base), corpora.given_tokenizer(work.base)
+    shape, tokenizer = shape_of(work.base), words.given(work.base)
     torch.manual_seed(work.seed)
     model = model_files.load(work.base)
     texts = corpora.read(work, RowEncoder(tokenizer), options.most_tokens)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from mainspring.core.errors import InvalidRequest
+from mainspring.training.own import words
 from mainspring.training.own.models.shape import Kind, Shape
+from mainspring.training.own.texts import ROLES
 from mainspring.training.own.words import Algorithm
 from mainspring.training.parallel.layout import Layout, Shard
 from mainspring.training.recipe import RecipeOptions
@@ -16,6 +19,8 @@ from mainspring.training.recipe import RecipeOptions
 Objective = Literal["causal", "masked", "span"]
 KINDS: Mapping[Objective, Kind] = {"causal": "decoder", "masked": "encoder", "span": "encoder-decoder"}
 """The model that learns each objective."""
+_SPAN = 20
+"""One sentinel for so many tokens: 15 % of them, in spans of three."""
 
 
 class TokenizerOptions(RecipeOptions):
@@ -30,6 +35,10 @@ class TokenizerOptions(RecipeOptions):
         max_length=200,
         description="additional tokens that are never divided",
     )
+
+    def check_start(self, base: Path | None, given: Mapping[str, Path]) -> None:  # noqa: ARG002
+        """See ``RecipeOptions``."""
+        words.first(self.algorithm, self.vocabulary, self.sentinels, self.special)
 
 
 class SizeOptions(RecipeOptions):
@@ -114,6 +123,22 @@ class PretrainWithOptions(SizeOptions, StepOptions, LayoutOptions):
             )
         return self
 
+    @property
+    def spans(self) -> int:
+        """The sentinels that a window needs."""
+        return -(-self.length // _SPAN) + 1 if self.objective == "span" else 0
+
+    def check_start(self, base: Path | None, given: Mapping[str, Path]) -> None:  # noqa: ARG002
+        """See ``RecipeOptions``."""
+        found = self.spans if base is None else len(words.sentinels_of(words.given(base)))
+        if found < self.spans:
+            shorter = f"a length of at most {_SPAN * (found - 1)}, or " if found > 1 else ""
+            raise InvalidRequest(
+                f"windows of {self.length} tokens need {self.spans} sentinels, and the tokenizer has {found}",
+                remedy=f"Give {shorter}a base whose tokenizer was trained with `sentinels` of at least {self.spans}",
+                param="options.length",
+            )
+
     def shape(self, vocabulary: int) -> Shape:
         """The model that is trained, with a tokenizer of so many tokens. Raises ``InvalidRequest`` naming a size."""
         return Shape(
@@ -135,6 +160,10 @@ class PretrainOptions(PretrainWithOptions):
     algorithm: Algorithm = Field("bpe", description="algorithm of the tokenizer")
     vocabulary: int = Field(4_000, ge=32, le=500_000, description="maximum tokens of the tokenizer")
     lowercase: bool = Field(False, description="the tokenizer converts all letters to lower case")
+
+    def check_start(self, base: Path | None, given: Mapping[str, Path]) -> None:  # noqa: ARG002
+        """See ``RecipeOptions``."""
+        words.first(self.algorithm, self.vocabulary, self.spans, ROLES)
 
 
 class FinetuneOptions(StepOptions):

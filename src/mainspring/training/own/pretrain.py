@@ -9,7 +9,6 @@ from typing import cast
 import torch
 from tokenizers import Tokenizer
 
-from mainspring.core.errors import InvalidRequest
 from mainspring.training.own import corpus as corpora
 from mainspring.training.own import tokenizing, words
 from mainspring.training.own.models import model_files
@@ -18,22 +17,13 @@ from mainspring.training.own.texts import ROLES, RowEncoder, texts
 from mainspring.training.own.training import TextStage, by_frequency, told
 from mainspring.training.recipe import Made, Work
 
-_SPAN = 20
-"""One sentinel for so many tokens: 15 % of them, in spans of three."""
-
 
 def run(work: Work) -> Made:
     """Raises what ``words.train``, ``corpus.read`` and ``fit`` raise; ``InvalidRequest`` naming an option at fault."""
     options = cast(PretrainWithOptions, work.options)
+    options.check_start(work.base, work.given)
     tokenizer = _tokenizer(work, options)
     encoder, vocabulary = RowEncoder(tokenizer), corpora.vocabulary_of(tokenizer)
-    if options.objective == "span" and len(vocabulary.sentinels) < _sentinels(options.length):
-        raise InvalidRequest(
-            f"windows of {options.length} tokens need {_sentinels(options.length)} sentinels, and the tokenizer has "
-            f"{len(vocabulary.sentinels)}",
-            remedy="Train the tokenizer with more `sentinels`, or use a smaller length",
-            param="options.length",
-        )
     texts_read = corpora.read(work, encoder, options.most_tokens)
     torch.manual_seed(work.seed)
     shape = options.shape(vocabulary.size)
@@ -66,7 +56,7 @@ def run(work: Work) -> Made:
 def _tokenizer(work: Work, options: PretrainWithOptions) -> Tokenizer:
     """The given one, or one of these texts; a run that goes on keeps its first one."""
     if work.base is not None:
-        return corpora.given_tokenizer(work.base)
+        return words.given(work.base)
     kept = work.output / tokenizing.TOKENIZER
     if kept.exists():
         return words.load(kept)
@@ -76,7 +66,7 @@ def _tokenizer(work: Work, options: PretrainWithOptions) -> Tokenizer:
         algorithm=options.algorithm,
         vocabulary=options.vocabulary,
         lowercase=options.lowercase,
-        sentinels=_sentinels(options.length) if options.objective == "span" else 0,
+        sentinels=options.spans,
         special=ROLES,
     )
     if work.main:
@@ -84,7 +74,3 @@ def _tokenizer(work: Work, options: PretrainWithOptions) -> Tokenizer:
         tokenizer.save(str(draft))
         draft.replace(kept)
     return tokenizer
-
-
-def _sentinels(length: int) -> int:
-    return -(-length // _SPAN) + 1

@@ -67,19 +67,9 @@ def train(
 ) -> Tokenizer:
     """A tokenizer of at most ``vocabulary`` tokens, which begin with ``SPECIAL``, then the sentinels, then ``special``.
 
-    It puts no token before or after a text by itself. Raises ``NothingLearned`` without texts, ``InvalidRequest`` if
-    the vocabulary has no room for what must be in it.
+    It puts no token before or after a text by itself. Raises ``NothingLearned`` without texts, and as ``first`` does.
     """
-    names = [*SPECIAL, *(sentinel(number) for number in range(sentinels)), *special]
-    if len(set(names)) < len(names):
-        raise InvalidRequest("a special token is named twice", remedy="Name each once", param="options.special")
-    least = len(names) + (256 if algorithm == "bpe" else 1)
-    if vocabulary < least:
-        raise InvalidRequest(
-            f"a vocabulary of {vocabulary} has no room for {len(names)} special tokens and single bytes",
-            remedy=f"Give at least {least}",
-            param="options.vocabulary",
-        )
+    names = first(algorithm, vocabulary, sentinels, special)
     tokenizer = _empty(algorithm)
     forms = [normalizers.NFC(), *([normalizers.Lowercase()] if lowercase else [])]
     tokenizer.normalizer = normalizers.Sequence(forms)
@@ -92,6 +82,30 @@ def train(
     if wrong:
         raise ModelError(f"the tokenizer numbers {wrong[0]} otherwise than it must", remedy="Choose another algorithm")
     return tokenizer
+
+
+def first(algorithm: Algorithm, vocabulary: int, sentinels: int, special: Sequence[str]) -> list[str]:
+    """The tokens that a vocabulary begins with. Raises ``InvalidRequest`` if it has no room for what must be in it."""
+    names = [*SPECIAL, *(sentinel(number) for number in range(sentinels)), *special]
+    if len(set(names)) < len(names):
+        raise InvalidRequest("a special token is named twice", remedy="Name each once", param="options.special")
+    least = len(names) + (256 if algorithm == "bpe" else 1)
+    if vocabulary < least:
+        raise InvalidRequest(
+            f"a vocabulary of {vocabulary} has no room for {len(names)} special tokens and single bytes",
+            remedy=f"Give at least {least}",
+            param="options.vocabulary",
+        )
+    return names
+
+
+def sentinels_of(tokenizer: Tokenizer) -> tuple[int, ...]:
+    """The tokens that stand for spans, in their order."""
+    names = {each.content: number for number, each in tokenizer.get_added_tokens_decoder().items()}
+    found: list[int] = []
+    while (name := sentinel(len(found))) in names:
+        found.append(names[name])
+    return tuple(found)
 
 
 def measure(tokenizer: Tokenizer, texts: Iterable[str]) -> Tally:
@@ -134,6 +148,18 @@ def report(tokenizer: Tokenizer, rows: Iterable[tuple[str, str]]) -> dict[str, M
         if language:
             by.setdefault(language, []).append(text)
     return {name: asdict(measure(tokenizer, texts)) for name, texts in sorted(by.items())}
+
+
+def given(base: Path) -> Tokenizer:
+    """The tokenizer in the folder of a version. Raises ``InvalidRequest`` if there is none, and as ``load`` does."""
+    path = base / "tokenizer.json"
+    if not path.exists():
+        raise InvalidRequest(
+            f"{base.name} has no tokenizer.json",
+            remedy="Start from a tokenizer or from a pretrained model",
+            param="base",
+        )
+    return load(path)
 
 
 def load(path: Path) -> Tokenizer:

@@ -108,7 +108,8 @@ def _about(found: Columns, number: int, name: str, spec: Spec, truth: Truth) -> 
     for wanted in spec.scorers:
         values = np.array(found.scores[wanted.label, number])
         known = ~np.isnan(values)
-        scores[wanted.label] = estimate(values[known], [c for c, k in zip(found.clusters, known, strict=True) if k])
+        clusters = [c for c, k in zip(found.clusters, known, strict=True) if k]
+        scores[wanted.label] = estimate(values[known], clusters, scores=True)
         if wanted.threshold is not None and known.any():
             scores[wanted.label]["passed"] = float((values[known] >= wanted.threshold).mean())
         if wanted.label in truth.judged:
@@ -224,7 +225,7 @@ def _slice(found: Columns, mask: Any, name: str, value: str, names: Sequence[str
         for label in found.labels:
             values = np.array(found.scores[label, number])
             known = np.flatnonzero(mask & ~np.isnan(values))
-            scores[label] = estimate(values[known], [found.clusters[place] for place in known])
+            scores[label] = estimate(values[known], [found.clusters[place] for place in known], scores=True)
         means.append({"name": each, "scores": scores})
     differences = compared(found, mask, names, corrected=tested)
     return {"tag": name, "value": value, "examples": int(mask.sum()), "responders": means, "comparisons": differences}

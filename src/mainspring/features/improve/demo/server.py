@@ -12,13 +12,14 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mainspring.core.errors import StoreError
+from mainspring.features.improve.demo.attached import attached
 from mainspring.features.improve.demo.simulated_people import DemoOpinion, DemoQuestion, People
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ _KEY = re.compile(r"ms-[A-Za-z0-9_-]{20,}")
 _PATIENCE_S = 900.0
 AT_ONCE = 3
 NAME = "handbook"
+COMMAND = (sys.executable, "-m", "mainspring", "up")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +89,8 @@ class Served:
 
 @asynccontextmanager
 async def served(home: Path, documents: Path, remote: Mapping[str, Any] | None = None) -> AsyncIterator[Served]:
-    """A server with the documents in the collection ``handbook``, and with ``remote`` models. Raises ``StoreError`` if
-    it does not start."""
+    """A server with the documents in the collection ``handbook``, and with ``remote`` models. It stops with its caller;
+    on SIGTERM that is a ``SystemExit``. Raises ``StoreError`` if it does not start."""
     import aiohttp
 
     port = _free()
@@ -101,24 +103,52 @@ async def served(home: Path, documents: Path, remote: Mapping[str, Any] | None =
     # All people come with one key; on a fast machine they would use its minute up.
     given |= {f"MAINSPRING_SERVING__{each}_PER_MINUTE": "1000000000" for each in ("REQUESTS", "TOKENS")}
     log = home / "server.log"
-    command = [sys.executable, "-m", "mainspring", "up", "--port", str(port), "--ingest", str(documents)]
-    with log.open("wb") as out:
-        process = await asyncio.create_subprocess_exec(
-            *command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env={**os.environ, **given}
-        )
-    try:
-        key = await _ready(process, log, port)
-        headers = {"authorization": f"Bearer {key}"}
-        patience = aiohttp.ClientTimeout(_PATIENCE_S)
-        async with aiohttp.ClientSession(headers=headers, timeout=patience) as session:
-            yield Served(f"http://127.0.0.1:{port}", session)
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            process.send_signal(signal.SIGTERM)
+    command = attached((*COMMAND, "--port", str(port), "--ingest", str(documents)))
+    with _ended_in_order():
+        with log.open("wb") as out:
+            process = await asyncio.create_subprocess_exec(
+                *command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env={**os.environ, **given}
+            )
         try:
-            await asyncio.wait_for(process.wait(), 30)
-        except TimeoutError:
-            process.kill()
+            key = await _ready(process, log, port)
+            headers = {"authorization": f"Bearer {key}"}
+            patience = aiohttp.ClientTimeout(_PATIENCE_S)
+            async with aiohttp.ClientSession(headers=headers, timeout=patience) as session:
+                yield Served(f"http://127.0.0.1:{port}", session)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                process.send_signal(signal.SIGTERM)
+            try:
+                await asyncio.wait_for(process.wait(), 30)
+            except TimeoutError:
+                process.kill()
+
+
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """A first SIGTERM cancels the current task, so that it clears up, and ends as ``SystemExit``; others change
+    nothing."""
+    task, loop, told = asyncio.current_task(), asyncio.get_running_loop(), False
+    assert task is not None
+
+    def stop() -> None:
+        nonlocal told
+        if not told:
+            told = True
+            task.cancel()
+
+    # Not on Windows, and in the main thread alone.
+    with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+        loop.add_signal_handler(signal.SIGTERM, stop)
+    try:
+        yield
+    except asyncio.CancelledError:
+        if told:
+            raise SystemExit(128 + signal.SIGTERM) from None
+        raise
+    finally:
+        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+            loop.remove_signal_handler(signal.SIGTERM)
 
 
 async def _ready(process: asyncio.subprocess.Process, log: Path, port: int) -> str:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from mainspring.core.errors import NothingLearned
 from mainspring.training import checkpoints
-from mainspring.training.own import corpus, tokenizing
+from mainspring.training.own import tokenizing, words
 from mainspring.training.own.finetune import served
 from mainspring.training.own.models import model_files
 from mainspring.training.own.models.decoder import Decoder
@@ -101,7 +101,7 @@ def run(work: Work) -> Made:
     """Raises ``NothingLearned`` without prompts, ``InvalidRequest`` naming what does not fit."""
     options, base = cast(PpoOwnOptions, work.options), based(work)
     judge = rewards.load(base)
-    encoder = RowEncoder(corpus.given_tokenizer(base))
+    encoder = RowEncoder(words.given(base))
     prompts = _prompts(work, "train", encoder, judge.shape.length - options.answer)
     if not prompts:
         raise NothingLearned("there are no prompts", remedy="Give rows with `prompt` or `messages`", param="train")

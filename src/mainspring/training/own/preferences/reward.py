@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from mainspring.core.errors import InvalidRequest, NothingLearned
 from mainspring.statistics.sampling import wilson
-from mainspring.training.own import corpus, tokenizing
+from mainspring.training.own import tokenizing, words
 from mainspring.training.own.collate import filled
 from mainspring.training.own.feed import Batch, Shuffled
 from mainspring.training.own.loop import fit
@@ -107,7 +107,7 @@ def run(work: Work) -> Made:
     """Raises ``NothingLearned`` without pairs, ``InvalidRequest`` naming what does not fit."""
     options = cast(RewardOwnOptions, work.options)
     base = based(work)
-    encoder = RowEncoder(corpus.given_tokenizer(base))
+    encoder = RowEncoder(words.given(base))
     torch.manual_seed(work.seed)
     decoder = _decoder(base)
     length = decoder.shape.length
