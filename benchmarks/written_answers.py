@@ -1,11 +1,11 @@
 """Written answers against the documents' own words: what they hold, what stands in no source, how long they take.
 
-    python benchmarks/written_answers.py [--dev] [--set handbook|squad|tatqa] [--limit N] [--model NAME] [--keep FOLDER]
+    python benchmarks/written_answers.py [--dev] [--set handbook|squad|tatqa] [--limit N] [--model NAME] [--keep FOLDER] [--busy]
 
 The same questions are answered twice from the same passages: written by the model, and verbatim. Of each: whether a
 gold answer stands in it, refusals of questions that the documents do not answer, and words shown. Of the written ones:
 numbers that stand in no cited passage (the check must leave none), sentences written again or quoted in the end, and
-in a quiet hour time to the first token and to the end.
+time to the first token and to the end, which ``--busy`` leaves out: beside other work they say nothing.
 
 ``--keep`` keeps the outcome of each question in a file of that folder, so that a run can be ended and gone on with.
 ``--dev`` uses the development questions only and writes no results; ``heldout.yaml`` and SQuAD's reported draw are
@@ -39,6 +39,7 @@ from mainspring.core.path import Answer
 from mainspring.core.settings import load
 from mainspring.core.types import ChatRequest, Context, Message, Text
 from mainspring.engines.catalogue.pull import Puller
+from mainspring.features.evaluate.answers import wilson
 from mainspring.rag.answer.generate import REFUSAL
 from mainspring.rag.answer.write import claims
 from mainspring.system import System
@@ -197,8 +198,8 @@ def holds(text: str, answers: Sequence[str]) -> bool:
     return any(re.search(rf"(?<!\w){re.escape(answer.casefold())}(?!\w)", plain) for answer in answers)
 
 
-def figures(name: str, found: Sequence[Outcome], model: str) -> dict[str, Figure]:
-    """Shares over the questions of one set."""
+def figures(name: str, found: Sequence[Outcome], model: str, *, busy: bool = False) -> dict[str, Figure]:
+    """Shares over the questions of one set, and unless the machine was ``busy`` the times."""
     known = [each for each in found if each.answers]
     unknown = [each for each in found if not each.answers]
     against = f"{model}, {len(found)} questions"
@@ -216,16 +217,20 @@ def figures(name: str, found: Sequence[Outcome], model: str) -> dict[str, Figure
         )
     if unknown:
         for label, texts in (("written", [e.written for e in unknown]), ("verbatim", [e.verbatim for e in unknown])):
-            share = sum(map(refused, texts)) / len(unknown)
+            left = sum(map(refused, texts)) / len(unknown)
             made[f"{name}: {label}, unanswerable refused"] = Figure(
-                share, "share", "higher", against=f"{len(unknown)} questions"
+                left, "share", "higher", against=f"{len(unknown)} questions"
             )
     strange = sum(bool(each.unsupported) for each in found)
-    made[f"{name}: written answers with a number of no source"] = Figure(strange, "answers", "lower", 0, 0, against)
+    share = wilson(strange, len(found))
+    made[f"{name}: written answers with a number of no source"] = Figure(
+        strange, "answers", "lower", 0, 0, f"{against}, [{share.low:.4f}, {share.high:.4f}] of them"
+    )
     wrote = [each for each in found if not refused(each.written)]
     if wrote:
         quoted = sum(each.quoted > 0 for each in wrote) / len(wrote)
         made[f"{name}: a sentence quoted in the end"] = Figure(quoted, "share", "lower", against=against)
+    if wrote and not busy:
         first, total = (statistics.median(times) for times in ([e.first_s for e in wrote], [e.total_s for e in wrote]))
         made[f"{name}: first words, p50"] = Figure(first, "s", "lower", 3.0, 1.5, against)
         made[f"{name}: whole answer, p50"] = Figure(total, "s", "lower", 8.0, 5.0, against)
@@ -255,7 +260,7 @@ async def main(arguments: argparse.Namespace) -> None:
     for name in [arguments.set] if arguments.set else ["handbook", "squad"]:
         files, asked = SETS[name](arguments.dev)
         found = await run(name, files, asked[: arguments.limit], arguments.model, arguments.keep)
-        measured |= figures(name, found, arguments.model)
+        measured |= figures(name, found, arguments.model, busy=arguments.busy)
         for each in found:
             if each.unsupported:
                 print(f"{each.unsupported}: {each.question} -> {each.written}")
@@ -272,4 +277,5 @@ if __name__ == "__main__":
     parser.add_argument("--limit", type=int)
     parser.add_argument("--model", default=WRITER)
     parser.add_argument("--keep", type=Path)
+    parser.add_argument("--busy", action="store_true", help="leave times out")
     asyncio.run(main(parser.parse_args()))

@@ -21,6 +21,7 @@ def test_shares_are_of_the_questions_that_have_an_answer() -> None:
     assert made["set: written, answerable refused"].value == 0.5
     assert made["set: written, unanswerable refused"].value == 1.0
     assert made["set: first words, p50"].value == 1.0
+    assert "set: first words, p50" not in figures("set", found, "m", busy=True)
 
 
 def test_a_number_of_no_source_is_counted() -> None:
