@@ -1,6 +1,7 @@
 """Written answers against the documents' own words: what they hold, what stands in no source, how long they take.
 
-    python benchmarks/written_answers.py [--dev] [--set handbook|squad|tatqa] [--limit N] [--model NAME] [--keep FOLDER] [--busy]
+    python benchmarks/written_answers.py [--dev] [--set handbook|squad|tatqa] [--limit N] [--model NAME]
+        [--keep FOLDER] [--busy]
 
 The same questions are answered twice from the same passages: written by the model, and verbatim. Of each: whether a
 gold answer stands in it, refusals of questions that the documents do not answer, and words shown. Of the written ones:
