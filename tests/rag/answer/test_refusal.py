@@ -26,3 +26,4 @@ def test_what_says_only_how_something_is_asked_for_is_not_looked_for() -> None:
     near = [passage("Repairs have a warranty.")]
     assert refusal.looked_for("How long is the warranty of a pump?", (), near) == ("pump",)
     assert refusal.looked_for("How long is the warranty?", (), near) == ()
+    assert refusal.looked_for("Is the 4th day free?", (), near) == ("4th day free",)

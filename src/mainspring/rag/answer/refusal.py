@@ -84,6 +84,8 @@ def looked_for(question: str, lacks: Sequence[ExactName], passages: Sequence[Pas
     found: list[str] = []
     end = -2
     for word, start, stop in terms.located(question):
+        # "4th" is a number and its ending.
+        start -= len(question[:start]) - len(question[:start].rstrip("0123456789"))
         written = question[start:stop]
         if word in said or word[0].isdigit() or written.lower() in _ASKING:
             continue
