@@ -432,3 +432,22 @@ def test_a_scanned_page_that_ocr_fails_on_costs_that_page_alone(monkeypatch: pyt
     assert any(each.startswith("page 2 was not read: ") and "(bad shape)" in each for each in parsed.warnings)
     with pytest.raises(UnreadableDocument, match="bad shape"):
         read(scan_alone, options=Options())
+
+
+def test_marks_of_items_in_the_fonts_of_word_processors(monkeypatch: pytest.MonkeyPatch) -> None:
+    from reportlab.pdfbase import pdfmetrics, ttfonts
+
+    # Their fonts have codes of a private area; this one has no such glyphs, so that others stand for them.
+    codes, named = {ord("§"): 0xF0B7, ord("¶"): 0xF0A7, ord("¤"): 0xF06F}, ttfonts.makeToUnicodeCMap
+    monkeypatch.setattr(
+        ttfonts, "makeToUnicodeCMap", lambda font, subset: named(font, [codes.get(code, code) for code in subset])
+    )
+    pdfmetrics.registerFont(ttfonts.TTFont("Vera", "Vera.ttf"))
+
+    def page(paper: Any) -> None:
+        paper.setFont("Vera", 10)
+        write(paper, 60, 700, ["What disturbs others in the rooms of the library:"])
+        write(paper, 80, 688, ["§ Running in the rooms", "§ Calling out to others who", "¶ Cycling", "¤ Open"])
+
+    said = "- Running in the rooms\n\n- Calling out to others who\n\n- Cycling\n\n- □ Open"
+    assert read(page).text == f"What disturbs others in the rooms of the library:\n\n{said}"

@@ -22,7 +22,7 @@ from mainspring.rag.parse.pdf.geometry import Picture, Piece, Sheet
 from mainspring.rag.parse.pdf.hyphens import Mender
 from mainspring.rag.parse.reading_options import Route
 
-_BULLET = re.compile(r"[•‣◦▪■●○–\-*·]\s*$|[•‣◦▪■●○]\s")
+_BULLET = re.compile(r"[•‣◦▪■●○➢❖–\-*·]\s*$|[•‣◦▪■●○➢❖✓□]\s")
 _NUMBERED = re.compile(r"\(?(?:\d{1,2}|[a-z])[.)]\s+\S")
 _TERMINAL = re.compile(r"[.!?:;…]['\"”’)\]]*$")
 _RUNS_ON = re.compile(r"[\w,;)]$")
@@ -320,7 +320,7 @@ def _text(lines: Sequence[_Line], levels: dict[float, int], mender: Mender, role
     if level and len(text) <= _HEADING_LENGTH:
         return Block(f"{'#' * level} {text}", box=box, role=role)
     if _BULLET.match(text):
-        return Block("- " + text.lstrip("•‣◦▪■●○–-*· "), box=box)
+        return Block("- " + text.lstrip("•‣◦▪■●○➢❖✓–-*· "), box=box)
     # A line of prose that begins with a mark of Markdown must not become a heading or a row.
     return Block(text.lstrip("|# ") if text.startswith(("|", "#")) else text, box=box, role=role)
 
