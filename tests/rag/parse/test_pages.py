@@ -115,14 +115,14 @@ def test_addresses_of_a_page_of_contacts_are_read() -> None:
 
 
 def test_underlined_raised_and_lowered_text_has_no_tags() -> None:
-    said = "<p><u>Adult rooms</u> hold 10<sup>6</sup> books on 40 m<sup>2</sup>, H<sub>2</sub>O, Monday<sup>1</sup>.</p>"
+    said = "<p><u>Adult rooms</u>: 10<sup>6</sup> books on 40 m<sup>2</sup>, H<sub>2</sub>O, Monday<sup>1</sup>.</p>"
     for page in (f"<html><body><h3>Rooms</h3>{said}</body></html>", f"<div><h3>Rooms</h3>{said}</div>"):
-        assert read(page) == "### Rooms\n\nAdult rooms hold 10^6 books on 40 m2, H2O, Monday^1."
+        assert read(page) == "### Rooms\n\nAdult rooms: 10^6 books on 40 m2, H2O, Monday^1."
 
 
 def test_a_column_of_pictures_makes_no_names_of_columns() -> None:
     rows = [("President Ann Smith", "2021"), ("Treasurer Joe Miller", "2023"), ("Secretary Eve Brown", "2025")]
-    cells = "".join(f"<tr><td><img src='x.jpg'></td><td><b>{who}</b><br>Term ends {when}</td></tr>" for who, when in rows)
+    cells = "".join(f"<tr><td><img></td><td><b>{who}</b><br>Term ends {when}</td></tr>" for who, when in rows)
     text = read(f"<html><body><h3>Board</h3><p>The board.</p><table>{cells}</table></body></html>")
     assert "Treasurer Joe Miller" in text
     assert ":" not in text

@@ -43,8 +43,8 @@ _FOOTER = re.compile(
     r"|(?:https?://|www\.)\S+",
     re.IGNORECASE | re.DOTALL,
 )
-# Dots that lead to a page's number, as in tables of contents, or to what somebody fills in; those that lead to words or an
-# amount stand for a colon ("7 days after due date..........First notice").
+# Dots that lead to the number of a page, as in tables of contents, or to a blank of a form; those that lead to words or
+# an amount stand for a colon ("7 days after due date..........First notice").
 _LEADERS = re.compile(
     r"(?<!\.)(?<!\.\s)(?:\.\s?){4,}\s*[\divxlc]{1,5}$|\.{10,}+(?!\s?(?!Page\b)[A-Z$€£][^.]{2,80}(?:\.\d\d)?$)"
 )

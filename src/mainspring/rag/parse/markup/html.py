@@ -207,8 +207,8 @@ def _unfold(tree: Any) -> None:
 
 
 def _unmark(tree: Any) -> None:
-    """Make text of what would be written as tags (underlined, raised and lowered text), and of addresses: a line that has
-    only a link passes for a menu elsewhere, and a page of contacts would lose its addresses."""
+    """Make text of what would be written as tags (underlined, raised and lowered text), and of addresses: a line that
+    has only a link passes for a menu elsewhere, and a page of contacts would lose its addresses."""
     for each in list(tree.iter("u", "sub", "sup", "a")):
         address = _ADDRESS.match(each.get("href") or "") if each.tag == "a" else None
         if each.tag == "a" and address is None:
