@@ -491,3 +491,17 @@ def test_text_over_a_picture_is_not_read_from_it_again(monkeypatch: pytest.Monke
     assert [figure.text for figure in parsed.figures] == ["Own words below it"]
     assert "f1rst" not in parsed.text
     assert "sentence that goes on" in flat(parsed)
+
+
+def test_a_sentence_in_large_type_is_no_heading() -> None:
+    said = ["Position available", "Salary from $11.50 an hour dependent on experience."]
+    titles = ["Management's Discussion and Analysis of Results.", "What should I bring with me?"]
+
+    def page(paper: Any) -> None:
+        write(paper, 60, 500, [*LEFT, *RIGHT])
+        paper.setFont("Times-Bold", 14)
+        write(paper, 60, 760, [*said, *titles], step=40)
+
+    parsed = read(page)
+    assert [heading.title for heading in parsed.headings] == [said[0], *titles]
+    assert f"\n\n{said[1]}\n\n" in parsed.text
