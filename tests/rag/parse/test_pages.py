@@ -98,3 +98,37 @@ def test_years_over_a_table_name_its_columns() -> None:
     # Not where there are more figures than years, or where a row names the columns.
     assert composed(tickets, years="2019 2018 2017").endswith("| Tickets | - | 226,811 |\n| Bar | 12 | (133) |")
     assert composed([["Kind", "Old", "New"], ["Bar", "1", "2"]]).endswith("| Kind: Bar | Old: 1 | New: 2 |")
+
+
+def test_addresses_of_a_page_of_contacts_are_read() -> None:
+    menu = "".join(f"<li><a href='/{name}'>{name}</a></li>" for name in ("about", "events", "services", "catalog"))
+    person = "<p>{0}</p><p>{1}<br>630/393-1171 x118</p><p><a href='mailto:{2}'>{2}</a></p>"
+    people = [("Library Director", "Ann Smith", "director"), ("Trainer", "Joe Miller", "trainer")]
+    page = f"""<html><body><div><ul>{menu}</ul></div><div><h3>Contact us</h3>
+    {"".join(person.format(role, name, f"{at}@example.org") for role, name, at in people)}
+    <p>Write to <a href="mailto:all%2Btrustees@example.org?subject=Hello">the trustees</a> or
+    <a href="mailto:?subject=Look">tell a friend</a>.</p></div></body></html>"""
+    text = read(page)
+    assert "director@example.org" in text
+    assert "trainer@example.org" in text
+    assert "Write to the trustees (all+trustees@example.org) or tell a friend." in text
+
+
+def test_underlined_raised_and_lowered_text_has_no_tags() -> None:
+    said = "<p><u>Adult rooms</u>: 10<sup>6</sup> books on 40 m<sup>2</sup>, H<sub>2</sub>O, Monday<sup>1</sup>.</p>"
+    for page in (f"<html><body><h3>Rooms</h3>{said}</body></html>", f"<div><h3>Rooms</h3>{said}</div>"):
+        assert read(page) == "### Rooms\n\nAdult rooms: 10^6 books on 40 m2, H2O, Monday^1."
+
+
+def test_a_column_of_pictures_makes_no_names_of_columns() -> None:
+    rows = [("President Ann Smith", "2021"), ("Treasurer Joe Miller", "2023"), ("Secretary Eve Brown", "2025")]
+    cells = "".join(f"<tr><td><img></td><td><b>{who}</b><br>Term ends {when}</td></tr>" for who, when in rows)
+    text = read(f"<html><body><h3>Board</h3><p>The board.</p><table>{cells}</table></body></html>")
+    assert "Treasurer Joe Miller" in text
+    assert ":" not in text
+
+
+def test_lines_within_a_cell_do_not_run_together() -> None:
+    rows = "<tr><td>Mon<br>Tue<p>Wed</p></td><td>10<b>%</b><ul><li>off</li><li>all</li></ul></td></tr>" * 2
+    head = "<tr><th>Days</th><th>Price</th></tr>"
+    assert "| Days: Mon Tue Wed | Price: 10% off all |" in read(f"<div><h3>Fees</h3><table>{head}{rows}</table></div>")

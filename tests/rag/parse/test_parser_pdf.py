@@ -374,7 +374,7 @@ def test_a_picture_that_comes_again_is_read_once_and_time_for_pictures_is_limite
 
     read_pictures: list[tuple[int, ...]] = []
 
-    def words(_: Any, pixels: Any) -> str:
+    def words(_: Any, pixels: Any, shown: Any) -> str:
         read_pictures.append(pixels.shape)
         return "three whole words here"
 
@@ -432,3 +432,76 @@ def test_a_scanned_page_that_ocr_fails_on_costs_that_page_alone(monkeypatch: pyt
     assert any(each.startswith("page 2 was not read: ") and "(bad shape)" in each for each in parsed.warnings)
     with pytest.raises(UnreadableDocument, match="bad shape"):
         read(scan_alone, options=Options())
+
+
+def test_marks_of_items_in_the_fonts_of_word_processors(monkeypatch: pytest.MonkeyPatch) -> None:
+    from reportlab.pdfbase import pdfmetrics, ttfonts
+
+    # Their fonts have codes of a private area; this one has no such glyphs, so that others stand for them.
+    codes, named = {ord("§"): 0xF0B7, ord("¶"): 0xF0A7, ord("¤"): 0xF06F}, ttfonts.makeToUnicodeCMap
+    monkeypatch.setattr(
+        ttfonts, "makeToUnicodeCMap", lambda font, subset: named(font, [codes.get(code, code) for code in subset])
+    )
+    pdfmetrics.registerFont(ttfonts.TTFont("Vera", "Vera.ttf"))
+
+    def page(paper: Any) -> None:
+        paper.setFont("Vera", 10)
+        write(paper, 60, 700, ["What disturbs others in the rooms of the library:"])
+        write(paper, 80, 688, ["§ Running in the rooms", "§ Calling out to others who", "¶ Cycling", "¤ Open"])
+
+    said = "- Running in the rooms\n\n- Calling out to others who\n\n- Cycling\n\n- □ Open"
+    assert read(page).text == f"What disturbs others in the rooms of the library:\n\n{said}"
+
+
+def test_text_over_a_picture_is_not_read_from_it_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The picture shows a line of its own, at its foot; the page's text is drawn over it."""
+    from types import SimpleNamespace
+
+    import numpy
+    from PIL import Image
+    from reportlab.lib.utils import ImageReader
+
+    def page(paper: Any) -> None:
+        paper.drawImage(ImageReader(Image.new("RGB", (80, 60), (250, 250, 250))), 60, 500, 400, 240)
+        write(paper, 80, 700, [*LEFT, *RIGHT])
+        write(paper, 60, 300, ["What stands below the picture is read as well, as it was."])
+
+    def engine(_: Any) -> Callable[[Any], Any]:
+        def run(pixels: Any) -> Any:
+            scale = pixels.shape[1] / 400
+            lines = [
+                (700, 240, "The f1rst colurnn opens with a"),
+                (688, 240, "sentence that gocs on"),
+                (510, 200, "Own words below it"),
+            ]
+            boxes = [
+                numpy.array(
+                    [[x * scale, (740 - y - 9) * scale] for x in (20, wide)]
+                    + [[x * scale, (740 - y + 3) * scale] for x in (wide, 20)]
+                )
+                for y, wide, _ in lines
+            ]
+            return SimpleNamespace(boxes=boxes, txts=[said for *_, said in lines], scores=[0.99] * len(lines))
+
+        return run
+
+    monkeypatch.setattr("mainspring.rag.parse.ocr.Recogniser.load", engine)
+    monkeypatch.setattr("mainspring.rag.parse.ocr.installed", lambda: True)
+    parsed = read(page, options=Options())
+    assert [figure.text for figure in parsed.figures] == ["Own words below it"]
+    assert "f1rst" not in parsed.text
+    assert "sentence that goes on" in flat(parsed)
+
+
+def test_a_sentence_in_large_type_is_no_heading() -> None:
+    said = ["Position available", "Salary from $11.50 an hour dependent on experience."]
+    titles = ["Management's Discussion and Analysis of Results.", "What should I bring with me?"]
+
+    def page(paper: Any) -> None:
+        write(paper, 60, 500, [*LEFT, *RIGHT])
+        paper.setFont("Times-Bold", 14)
+        write(paper, 60, 760, [*said, *titles], step=40)
+
+    parsed = read(page)
+    assert [heading.title for heading in parsed.headings] == [said[0], *titles]
+    assert f"\n\n{said[1]}\n\n" in parsed.text

@@ -161,3 +161,33 @@ def test_lines_of_a_program_are_no_table() -> None:
 def test_a_word_that_points_to_a_target_has_no_mark() -> None:
     text = rst.to_markdown("Use mp3gain_ (MP3), other_ or a_b_.\n\n.. _mp3gain: https://a.example\n")
     assert text == "Use mp3gain (MP3), other_ or a_b_.\n"
+
+
+@pytest.mark.parametrize(
+    ("rows", "first"),
+    [
+        (
+            [["Nov. 12", "Wheaton Library"], ["Nov. 16", "City Hall"], ["Nov. 18", "Church"]],
+            "| Nov. 12 | Wheaton Library |",
+        ),
+        (
+            [["Monday", "9 am - 5 pm"], ["Friday", "9 am - 7 pm"], ["Saturday", "1 pm - 5 pm"]],
+            "| Monday | 9 am - 5 pm |",
+        ),
+        ([["Room 1", "Ann"], ["Room 2", "Joe"]], "| Room 1 | Ann |"),
+        (
+            [["Day", "Week 1", "Week 2"], ["Mon", "soup", "stew"], ["Tue", "fish", "rice"]],
+            "| Day: Mon | Week 1: soup | Week 2: stew |",
+        ),
+        (
+            [["Name", "Q1 2024"], ["Sales", "Q2 2024"], ["Costs", "none"], ["Staff", "12"]],
+            "| Name: Sales | Q1 2024: Q2 2024 |",
+        ),
+        (
+            [["", "2023", "2024"], ["Sales", "1500", "1600"], ["Costs", "1200", "1300"]],
+            "| Sales | 2023: 1500 | 2024: 1600 |",
+        ),
+    ],
+)
+def test_a_row_that_looks_like_those_below_it_names_no_columns(rows: list[list[str]], first: str) -> None:
+    assert markdown.grid(rows).lines[0] == first

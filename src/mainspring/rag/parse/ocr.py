@@ -6,9 +6,11 @@ import contextlib
 import ctypes
 import gc
 import io
+from collections.abc import Sequence
 from typing import Any
 
 from mainspring.core.errors import MissingExtra, UnreadableDocument
+from mainspring.rag.parse.parsed import Box
 from mainspring.rag.parse.pdf.geometry import Piece, Sheet
 
 DPI = 200
@@ -79,14 +81,15 @@ class Recogniser:
                 f"{self._name} has a picture that OCR cannot read ({reason})", remedy="Save the picture again"
             ) from None
 
-    def words(self, pixels: Any) -> str:
-        """The text in a picture, line by line; empty if it is too little to mean anything."""
+    def words(self, pixels: Any, shown: Sequence[Box] = ()) -> str:
+        """The text in a picture, line by line; empty if it is too little to mean anything. ``shown`` are the places, in
+        pixels from below, of text that is drawn over the picture and known: it is not said again."""
         if min(pixels.shape[:2]) < 12:
             return ""
         from mainspring.rag.parse.pdf import geometry, tables
 
-        sheet = self.read(pixels, 1.0)
-        return "\n".join(tables.line(row) for row in geometry.rows(sheet.pieces))
+        pieces = [piece for piece in self.read(pixels, 1.0).pieces if not _shown(piece, shown)]
+        return "\n".join(tables.line(row) for row in geometry.rows(pieces))
 
     def _count(self, text: str, length: float) -> None:
         """Record whether a line of ``length`` times its height has as much text as usual for that length."""
@@ -133,6 +136,16 @@ class Recogniser:
                 }
             )
         return self._engine
+
+
+def _shown(piece: Piece, shown: Sequence[Box]) -> bool:
+    """Whether half of the line of ``piece`` is in the boxes ``shown``."""
+    over = sum(
+        max(0.0, min(right, piece.right) - max(left, piece.left))
+        for left, bottom, right, top in shown
+        if bottom <= piece.middle <= top
+    )
+    return over > 0.5 * (piece.right - piece.left)
 
 
 def _give_back() -> None:

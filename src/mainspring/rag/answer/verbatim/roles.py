@@ -43,8 +43,11 @@ _FOOTER = re.compile(
     r"|(?:https?://|www\.)\S+",
     re.IGNORECASE | re.DOTALL,
 )
-# Dots that lead to a page's number, as in tables of contents.
-_LEADERS = re.compile(r"(?<!\.)(?<!\.\s)(?:\.\s?){4,}\s*[\divxlc]{1,5}$|\.{10,}")
+# Dots that lead to the number of a page, as in tables of contents, or to a blank of a form; those that lead to words or
+# an amount stand for a colon ("7 days after due date..........First notice").
+_LEADERS = re.compile(
+    r"(?<!\.)(?<!\.\s)(?:\.\s?){4,}\s*[\divxlc]{1,5}$|\.{10,}+(?!\s?(?!Page\b)[A-Z$€£][^.]{2,80}(?:\.\d\d)?$)"
+)
 # "5.3.1 Emergency kits": a numbered line that says nothing of its subject.
 _NUMBERED_TITLE = re.compile(r"\d{1,2}(?:\.\d{1,2}){1,4}\.?\s+(?P<title>[A-Z][^.!?:;,|\d]{2,60})")
 _VERBS = frozenset(

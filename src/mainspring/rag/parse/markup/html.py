@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from email import message_from_bytes, policy
 from email.message import EmailMessage, MIMEPart
 from typing import Any
+from urllib.parse import unquote
 
 from mainspring.core.errors import MissingExtra, UnreadableDocument
 from mainspring.rag.parse.compose import Composer
@@ -30,6 +31,9 @@ _BY_NAME, _BY_CLASS = re.compile(r"[a-z][a-z0-9-]*"), re.compile(r"\.[\w-]+")
 _MAX_STYLE = 100_000
 _PICTURE = re.compile(r"!\[[^\[\]\n]{0,300}\]\([^()\n]{0,2000}\)")
 _LINK = re.compile(r"\[([^\[\]\n]{0,300})\]\((?:[^()\s]|\([^()\s]{0,200}\)){0,2000}(?: \"[^\"\n]{0,300}\")?\)")
+_ADDRESS = re.compile(r"(?:tel|sms):|mailto:(?P<mail>[^?@]{1,64}@[^?,]{1,255})?", re.IGNORECASE)
+# 10 to the power of 6 is no 106, and a note's mark is no part of a word; "m2" is a unit.
+_RAISED_AFTER = re.compile(r"\d$|[^\W\d_]{3}$")
 _TITLES = ("h1", "h2", "h3", "h4", "h5", "h6")
 _MAX_SPAN = 200
 _MAX_CELLS = 1_000_000
@@ -62,6 +66,7 @@ def write_html(source: bytes | str, composer: Composer) -> None:
         return
     title = " ".join((tree.findtext(".//title") or "").split())
     _unfold(tree)
+    _unmark(tree)
     tables = _take_tables(tree, html)
     _as_blocks(tree)
     _flow(tree)
@@ -201,6 +206,29 @@ def _unfold(tree: Any) -> None:
             button.drop_tag()
 
 
+def _unmark(tree: Any) -> None:
+    """Make text of what would be written as tags (underlined, raised and lowered text), and of addresses: a line that
+    has only a link passes for a menu elsewhere, and a page of contacts would lose its addresses."""
+    for each in list(tree.iter("u", "sub", "sup", "a")):
+        address = _ADDRESS.match(each.get("href") or "") if each.tag == "a" else None
+        if each.tag == "a" and address is None:
+            continue
+        if address and address["mail"] and "@" not in each.text_content() and each.text_content().strip():
+            each.tail = f" ({unquote(address['mail'])}){each.tail or ''}"
+        elif each.tag == "sup" and each.text_content().strip().isdigit() and _RAISED_AFTER.search(_before(each)[-3:]):
+            each.text = f"^{(each.text or '').lstrip()}"
+        each.drop_tag()
+
+
+def _before(each: Any) -> str:
+    """The text right before an element, within its parent."""
+    previous = each.getprevious()
+    if previous is not None:
+        return str(previous.tail or "")
+    parent = each.getparent()
+    return str(parent.text or "") if parent is not None else ""
+
+
 def _as_blocks(tree: Any) -> None:
     """Make the cells of what is left of tables, which only lay out a page, blocks of their own: as cells of a row,
     headings, paragraphs and lists would run into one line."""
@@ -230,7 +258,7 @@ def _take_tables(tree: Any, html: Any) -> list[tuple[str, list[list[str]], bool]
     for table in list(tree.iter("table")):
         if next(table.iterdescendants("table"), None) is not None or table.getparent() is None:
             continue
-        cells = _grid(table)
+        cells = _told(_grid(table))
         if len(cells) < 2 or max(len(row) for row in cells) < 2 or table.get("role") == "presentation":
             continue
         # A table around others lays out the page; those within are data as they are elsewhere.
@@ -286,7 +314,7 @@ def _grid(table: Any) -> list[list[str]]:
 
         for cell in row.iter("td", "th"):
             fill()
-            text = " ".join(cell.text_content().split())
+            text = _said(cell)
             for _ in range(_span(cell.get("colspan"))):
                 if _span(cell.get("rowspan")) > 1:
                     waiting[len(cells)] = (_span(cell.get("rowspan")) - 1, text)
@@ -298,6 +326,21 @@ def _grid(table: Any) -> list[list[str]]:
         rows.append(cells)
     width = max((len(row) for row in rows), default=0)
     return [[*row, *[""] * (width - len(row))] for row in rows if row]
+
+
+def _said(cell: Any) -> str:
+    """The text of a cell; its lines and paragraphs do not run together."""
+    for each in cell.iter("br", "p", "div", "li", *_TITLES):
+        if each.tag != "br":
+            each.text = f" {each.text or ''}"
+        each.tail = f" {each.tail or ''}"
+    return " ".join(cell.text_content().split())
+
+
+def _told(cells: list[list[str]]) -> list[list[str]]:
+    """``cells`` without the columns that say nothing, such as one of pictures: their first row would pass for names."""
+    kept = [number for number in range(len(cells[0]) if cells else 0) if any(row[number] for row in cells)]
+    return [[row[number] for number in kept] for row in cells]
 
 
 def _span(value: str | None) -> int:

@@ -19,6 +19,7 @@ _UNIT = (
     r"|EUR|USD|GBP|CHF|[€£$¥%‰#]|[kKmM]?(?:EUR|USD|GBP|€|£|\$)|TEUR)"
 )
 _UNITS = re.compile(rf"{_UNIT}(?:\s?(?:/|per)\s?{_UNIT}){{0,2}}|[(\[][^()\[\]]{{1,20}}[)\]]|-|–|—")
+_DIGITS, _HALF_DAY = re.compile(r"\d+"), re.compile(r"\b[ap]\.?m\b")
 _MOST_LEVELS = 4
 # A text of more words names no column.
 _MOST_WORDS = 14
@@ -36,7 +37,7 @@ def named(table: Sequence[Sequence[str]]) -> tuple[list[str], int]:
         while levels < min(_MOST_LEVELS, len(table) - 1) and is_group(spread, table[levels]):
             names = spread = [_joined(upper, lower) for upper, lower in zip(spread, table[levels], strict=True)]
             levels += 1
-    if levels == 1 and (not is_header(names) or _counts(table[0], table[1])):
+    if levels == 1 and (not is_header(names) or _counts(table[0], table[1]) or _repeats(table)):
         return [], 0
     if even and len(table) > levels + 1 and _are_units(table[levels], table[levels + 1]):
         names = [_measured(name, unit) for name, unit in zip(names, table[levels], strict=True)]
@@ -131,6 +132,25 @@ def _counts(upper: Sequence[str], lower: Sequence[str]) -> bool:
     rows of the table's body."""
     pairs = [(_ORDINAL.match(a), _ORDINAL.match(b)) for a, b in zip(upper, lower, strict=False)]
     return any(a and b and _place(b[1]) == _place(a[1]) + 1 for a, b in pairs)
+
+
+def _repeats(table: Sequence[Sequence[str]]) -> bool:
+    """Whether a cell of the first row, with words and digits, looks like two cells below it or the only one ("Nov. 12"
+    over "Nov. 16", "9 am - 5 pm"): it is a row of the table's body."""
+    for at, cell in enumerate(table[0]):
+        if NUMERIC.match(cell) or YEAR.fullmatch(cell) or not any(map(str.isdigit, cell)):
+            continue
+        look = _look(cell)
+        below = [row[at] for row in table[1:] if at < len(row) and row[at]]
+        alike = sum(_look(other) == look and other != cell for other in below)
+        if alike and alike >= min(2, len(below)):
+            return True
+    return False
+
+
+def _look(cell: str) -> str:
+    """A cell with any number for its numbers, and any half of the day."""
+    return _HALF_DAY.sub("am", _DIGITS.sub("0", cell.casefold()))
 
 
 def _place(mark: str) -> int:

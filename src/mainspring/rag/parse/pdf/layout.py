@@ -22,13 +22,14 @@ from mainspring.rag.parse.pdf.geometry import Picture, Piece, Sheet
 from mainspring.rag.parse.pdf.hyphens import Mender
 from mainspring.rag.parse.reading_options import Route
 
-_BULLET = re.compile(r"[•‣◦▪■●○–\-*·]\s*$|[•‣◦▪■●○]\s")
+_BULLET = re.compile(r"[•‣◦▪■●○➢❖–\-*·]\s*$|[•‣◦▪■●○➢❖✓□]\s")
 _NUMBERED = re.compile(r"\(?(?:\d{1,2}|[a-z])[.)]\s+\S")
 _TERMINAL = re.compile(r"[.!?:;…]['\"”’)\]]*$")
 _RUNS_ON = re.compile(r"[\w,;)]$")
 _FIGURE_CAPTION = re.compile(r"(?:figure|fig\.|chart|plate|abbildung|abb\.)\s*[\dA-Z]+(?:[.\-]\d+)*\b", re.IGNORECASE)
 _HEADING_RATIO = 1.12
 _HEADING_LENGTH = 120
+_SENTENCE_WORDS = 5
 _CAPTION_DISTANCE = 48.0
 # Regions of a layout model that are one block each, and those that no other block goes on with.
 _WHOLE = {"title", "figure_caption", "table_caption"}
@@ -317,12 +318,20 @@ def _text(lines: Sequence[_Line], levels: dict[float, int], mender: Mender, role
         text = mender.join(text, line.text)
     role = roles.get(lines[0].region, "")
     level = _level(text, levels.get(round(lines[0].size, 1)), levels, role if roles else None)
-    if level and len(text) <= _HEADING_LENGTH:
+    if level and len(text) <= _HEADING_LENGTH and (role or not _is_sentence(text)):
         return Block(f"{'#' * level} {text}", box=box, role=role)
     if _BULLET.match(text):
-        return Block("- " + text.lstrip("•‣◦▪■●○–-*· "), box=box)
+        return Block("- " + text.lstrip("•‣◦▪■●○➢❖✓–-*· "), box=box)
     # A line of prose that begins with a mark of Markdown must not become a heading or a row.
     return Block(text.lstrip("|# ") if text.startswith(("|", "#")) else text, box=box, role=role)
+
+
+def _is_sentence(text: str) -> bool:
+    """Whether a line set in large type, as on a poster, is a sentence and no title: it ends with a full stop, and at
+    most half of its words have a capital."""
+    words = [word for word in text.split() if len(word) > 3 and word[0].isalpha()]
+    capitals = sum(word[0].isupper() for word in words)
+    return text.endswith(".") and len(text.split()) >= _SENTENCE_WORDS and capitals <= 0.5 * len(words)
 
 
 def _level(text: str, by_size: int | None, levels: Mapping[float, int], role: str | None) -> int | None:

@@ -25,6 +25,9 @@ _MAX_SEGMENTS = 4000
 _MAX_CHARACTERS = 200_000
 _SPACES = re.compile(r"\S {3,}\S")
 _LIGATURES = str.maketrans({"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st"})
+# Marks of items in the fonts Symbol and Wingdings, as word processors set them: codes of a private area, which no other
+# font shows.
+_MARKS = str.maketrans("\uf0b7\uf0a7\uf06e\uf06c\uf0d8\uf076\uf0fc\uf06f\uf0a8\uf071\uf0e0", "•▪■●➢❖✓□□□→")
 # pdfium marks hyphens at line ends so.
 _HYPHENS = str.maketrans({"\ufffe": "-", "\x02": "-", "\u2010": "-"})
 # A gap of this many font sizes between characters parts two runs.
@@ -188,12 +191,12 @@ def _is_note(digit: Box, mark: Box) -> bool:
 
 
 def _read(text: str) -> str:
-    return text.replace("\r\n", " ").translate(_HYPHENS).translate(_LIGATURES)
+    return text.replace("\r\n", " ").translate(_HYPHENS).translate(_LIGATURES).translate(_MARKS)
 
 
 def _lines(text: str) -> str:
     """pdfium's text with the ends of lines that it marks by a hyphen alone."""
-    return text.replace("\ufffe", "-\n").replace("\x02", "-\n").translate(_LIGATURES)
+    return text.replace("\ufffe", "-\n").replace("\x02", "-\n").translate(_LIGATURES).translate(_MARKS)
 
 
 @dataclass(frozen=True, slots=True)

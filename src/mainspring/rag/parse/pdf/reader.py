@@ -10,7 +10,7 @@ from typing import Any
 from mainspring.core.errors import UnreadableDocument
 from mainspring.rag.parse import ocr
 from mainspring.rag.parse.compose import Composer
-from mainspring.rag.parse.parsed import Parsed
+from mainspring.rag.parse.parsed import Box, Parsed
 from mainspring.rag.parse.pdf import completeness, figures, furniture, layout, layout_model
 from mainspring.rag.parse.pdf.continued import Continued
 from mainspring.rag.parse.pdf.geometry import Picture, Sheet
@@ -217,7 +217,7 @@ def _read_pictures(
                     return
                 done += 1
                 try:
-                    known[key] = recogniser.words(pixels)
+                    known[key] = recogniser.words(pixels, _shown(sheet, picture, pixels.shape[1]))
                 except ocr.Unrecognised as error:
                     failed += 1
                     known[key] = ""
@@ -228,6 +228,22 @@ def _read_pictures(
             words = known[key]
             if sum(len(word) >= 3 and word.isalpha() for word in words.split()) >= _MIN_WORDS:
                 sheet.pictures[index] = Picture(*picture.box, words, picture.packed)
+
+
+def _shown(sheet: Sheet, picture: Picture, width: int) -> list[Box]:
+    """Where text of the page stands in a drawing of ``picture`` that is ``width`` pixels wide, which shows it too."""
+    left, bottom = max(0.0, picture.left), max(0.0, picture.bottom)
+    scale = width / max(1.0, min(sheet.width, picture.right) - left)
+    return [
+        (
+            (piece.left - left) * scale,
+            (piece.bottom - bottom) * scale,
+            (piece.right - left) * scale,
+            (piece.top - bottom) * scale,
+        )
+        for piece in sheet.pieces
+        if piece.text.strip() and piece.right > picture.left and piece.left < picture.right
+    ]
 
 
 def _pixels(page: Any, sheet: Sheet, picture: Picture) -> Any:

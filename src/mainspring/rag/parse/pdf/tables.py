@@ -272,7 +272,7 @@ def _cell_like(cells: Sequence[Sequence[Piece]], least: int) -> bool:
 
 def _marker(cell: Sequence[Piece], count: int) -> bool:
     """A bullet or a number before the text of a list item."""
-    return count == 2 and re.fullmatch(r"[•‣◦▪■●○–\-*·]|\(?[\da-zA-Z]{1,2}[.)]", cell[0].text.strip()) is not None
+    return count == 2 and re.fullmatch(r"[•‣◦▪■●○➢❖–\-*·]|\(?[\da-zA-Z]{1,2}[.)]", cell[0].text.strip()) is not None
 
 
 def _run_end(parts: Sequence[Sequence[Sequence[Piece]]], start: int, least: int, em: float) -> int:
