@@ -15,7 +15,7 @@ from mainspring.engines.base import Embedder
 from mainspring.rag.chunk.chunking import Chunker, chunker
 
 # To be raised whenever parsing or chunking makes other chunks of the same bytes under the same settings.
-VERSION = 5
+VERSION = 6
 # Settings of these names, and those that begin with them and an underscore, decide about chunks.
 _DECIDING = ("chunk", "chunker", "ocr", "parser", "layout", "parent", "semantic", "window")
 
