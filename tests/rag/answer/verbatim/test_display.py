@@ -49,6 +49,12 @@ def test_the_value_that_answers_is_bold(sentence: str, question: str, expected: 
     [
         # Of several values, the one that is meant; all of it.
         ("Up to 12 items; children up to 8.", "How many may I take?", "12", "Up to **12** items; children up to 8."),
+        (
+            "Gains are $9 million in 2020 and $5 million in 2021.",
+            "How much are the gains in 2020 and 2021 respectively?",
+            "$9 million",
+            "Gains are **$9 million** in 2020 and **$5 million** in 2021.",
+        ),
         ("You get 90 calendar days.", "How many days do I get?", "90", "You get **90 calendar days**."),
         ("Receptors (200–300) bind.", "How many receptors bind?", "200–300", "Receptors (**200–300**) bind."),
         # Where the reader is sure, its phrase, and not the value of another thing.

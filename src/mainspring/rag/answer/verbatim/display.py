@@ -28,6 +28,7 @@ _SEVERAL = re.compile(
     r"|steps|ways|reasons|conditions|requirements|exceptions|kinds)\b",
     re.IGNORECASE,
 )
+_SEVERAL_VALUES = re.compile(r"\b(?:respectively|each|both)\b", re.IGNORECASE)
 _MARK = re.compile(r"\[\d+\]")
 # Where an editor wrapped a sentence: a long line ends within it, and no item, quote or row follows.
 _WRAPPED = re.compile(r"(?<=[^\n]{40})(?<![\s\\.:;!?])[ \t]?\n[ \t]*(?=[^\s\-*+•>|#])(?!\d+[.)]\s)")
@@ -190,9 +191,9 @@ def bold(sentence: str, question: str, phrase: str = "", *, sure: bool = False) 
     if match is not None and not _is_marked(sentence[: match.start()]):
         begin, stop = match.span()
         meant = [span for span in spans if span[0] < stop and begin < span[1]]
-        if meant:
+        if meant and not _SEVERAL_VALUES.search(question):
             spans = [(min(begin, meant[0][0]), max(stop, meant[-1][1]))]
-        elif sure:
+        elif sure and not meant:
             spans = [(begin, stop)]
     parts, place = [], 0
     for begin, stop in spans:

@@ -17,8 +17,9 @@ from itertools import pairwise
 from statistics import median
 
 from mainspring.rag.parse.parsed import Box
-from mainspring.rag.parse.pdf import columns, geometry, order, tables
+from mainspring.rag.parse.pdf import columns, geometry, headings, order, tables
 from mainspring.rag.parse.pdf.geometry import Picture, Piece, Sheet
+from mainspring.rag.parse.pdf.headings import FIGURE_CAPTION, NUMBERED_TITLE, HeadingLevels
 from mainspring.rag.parse.pdf.hyphens import Mender
 from mainspring.rag.parse.reading_options import Route
 
@@ -26,15 +27,10 @@ _BULLET = re.compile(r"[•‣◦▪■●○➢❖–\-*·]\s*$|[•‣◦▪�
 _NUMBERED = re.compile(r"\(?(?:\d{1,2}|[a-z])[.)]\s+\S")
 _TERMINAL = re.compile(r"[.!?:;…]['\"”’)\]]*$")
 _RUNS_ON = re.compile(r"[\w,;)]$")
-_FIGURE_CAPTION = re.compile(r"(?:figure|fig\.|chart|plate|abbildung|abb\.)\s*[\dA-Z]+(?:[.\-]\d+)*\b", re.IGNORECASE)
-_HEADING_RATIO = 1.12
-_HEADING_LENGTH = 120
-_SENTENCE_WORDS = 5
 _CAPTION_DISTANCE = 48.0
 # Regions of a layout model that are one block each, and those that no other block goes on with.
 _WHOLE = {"title", "figure_caption", "table_caption"}
 _APART = {*_WHOLE, "equation", "reference"}
-_NUMBERED_TITLE = re.compile(r"((?:\d+\.)*\d+)\.?\s+\S|(?:[IVX]+|[A-Z])\.\s+\S")
 
 
 @dataclass(slots=True)
@@ -90,7 +86,7 @@ def render(
     reasons = Counter(reason for page in arranged for reason in page.reasons)
     chosen = route if route != "auto" else "layout" if reasons else "rules"
     pages = [_lines(sheet, page, route, chosen) for sheet, page in zip(sheets, arranged, strict=True)]
-    levels = _heading_levels(pages)
+    levels = headings.levels([(line.text, line.size) for lines in pages for line in lines if line.block < 0])
     mender = Mender(line.text for lines in pages for line in lines)
     blocks = [
         _captioned(list(_blocks(lines, page, levels, mender))) for lines, page in zip(pages, arranged, strict=True)
@@ -231,24 +227,10 @@ def _append(lines: list[_Line], piece: Piece, region: int, start: int) -> None:
 # --- headings and paragraphs ----------------------------------------------------------------------------------
 
 
-def _heading_levels(pages: Sequence[Sequence[_Line]]) -> dict[float, int]:
-    """The level of each font size that is clearly larger than the body's."""
-    weights: Counter[float] = Counter()
-    for lines in pages:
-        for line in lines:
-            if line.block < 0:
-                weights[round(line.size, 1)] += len(line.text)
-    if not weights or max(weights) == 0:
-        return {}
-    body = max(weights, key=lambda size: weights[size])
-    larger = sorted((size for size in weights if size >= body * _HEADING_RATIO), reverse=True)
-    return {size: min(level, 6) for level, size in enumerate(larger, 1)}
-
-
 def _blocks(
     lines: Sequence[_Line],
     page: ArrangedPage,
-    levels: dict[float, int],
+    levels: HeadingLevels,
     mender: Mender,
 ) -> Iterator[Block]:
     step = _line_step(lines)
@@ -283,7 +265,7 @@ def _joins(above: _Line, below: _Line, step: float, edges: Mapping[int, float], 
     """Whether ``below`` continues the block of ``above``: never from one kind of region to another."""
     role, other = roles.get(above.region, ""), roles.get(below.region, "")
     if above.region == below.region and role in _WHOLE:
-        return role != "title" or not _NUMBERED_TITLE.match(below.text)
+        return role != "title" or not NUMBERED_TITLE.match(below.text)
     if role != other and {role, other} & _APART:
         return False
     return _continues(above, below, step, edges[above.region])
@@ -306,7 +288,7 @@ def _continues(above: _Line, below: _Line, step: float, right: float) -> bool:
     return not (missing > 0.25 or (missing > 0.08 and _TERMINAL.search(above.text)))
 
 
-def _text(lines: Sequence[_Line], levels: dict[float, int], mender: Mender, roles: Mapping[int, str]) -> Block:
+def _text(lines: Sequence[_Line], levels: HeadingLevels, mender: Mender, roles: Mapping[int, str]) -> Block:
     box = (
         min(line.left for line in lines),
         min(line.bottom for line in lines),
@@ -317,8 +299,8 @@ def _text(lines: Sequence[_Line], levels: dict[float, int], mender: Mender, role
     for line in lines[1:]:
         text = mender.join(text, line.text)
     role = roles.get(lines[0].region, "")
-    level = _level(text, levels.get(round(lines[0].size, 1)), levels, role if roles else None)
-    if level and len(text) <= _HEADING_LENGTH and (role or not _is_sentence(text)):
+    level = levels.of(text, lines[0].size, len(lines), role if roles else None)
+    if level:
         return Block(f"{'#' * level} {text}", box=box, role=role)
     if _BULLET.match(text):
         return Block("- " + text.lstrip("•‣◦▪■●○➢❖✓–-*· "), box=box)
@@ -326,32 +308,10 @@ def _text(lines: Sequence[_Line], levels: dict[float, int], mender: Mender, role
     return Block(text.lstrip("|# ") if text.startswith(("|", "#")) else text, box=box, role=role)
 
 
-def _is_sentence(text: str) -> bool:
-    """Whether a line set in large type, as on a poster, is a sentence and no title: it ends with a full stop, and at
-    most half of its words have a capital."""
-    words = [word for word in text.split() if len(word) > 3 and word[0].isalpha()]
-    capitals = sum(word[0].isupper() for word in words)
-    return text.endswith(".") and len(text.split()) >= _SENTENCE_WORDS and capitals <= 0.5 * len(words)
-
-
-def _level(text: str, by_size: int | None, levels: Mapping[float, int], role: str | None) -> int | None:
-    """The level of a heading, None for other text. ``role`` is what a layout model says; None without one."""
-    if role is None or role == "":
-        return by_size
-    words = sum(character.isalpha() for character in text)
-    if role != "title" or words < 3 or tables.is_caption(text) or _FIGURE_CAPTION.match(text):
-        return None
-    if by_size:
-        return by_size
-    numbered = _NUMBERED_TITLE.match(text)
-    depth = numbered[1].count(".") + 1 if numbered and numbered[1] else 1
-    return min(6, max(levels.values(), default=0) + depth)
-
-
 def _captioned(blocks: list[Block]) -> list[Block]:
     """``blocks`` with the captions of tables and figures in their records too; a figure's caption right after it."""
     for block in [each for each in blocks if each.cells is not None or each.picture is not None]:
-        pattern = _FIGURE_CAPTION.match if block.picture else tables.is_caption
+        pattern = FIGURE_CAPTION.match if block.picture else tables.is_caption
         role = "figure_caption" if block.picture else "table_caption"
         near = [
             each
@@ -385,7 +345,7 @@ def _behind(blocks: list[Block]) -> list[Block]:
 def _goes_on(above: str, below: str) -> bool:
     if not below[:1].islower() or above.startswith(("#", "- ")):
         return False
-    return _RUNS_ON.search(above) is not None and not tables.is_caption(above) and not _FIGURE_CAPTION.match(above)
+    return _RUNS_ON.search(above) is not None and not tables.is_caption(above) and not FIGURE_CAPTION.match(above)
 
 
 def _distance(one: Box, other: Box) -> float:
