@@ -118,13 +118,13 @@ def answered(folder: Path, given: Sequence[str], *, temperature: float = 0.0) ->
     """What a model answers to prompts."""
     import torch
 
-    from mainspring.training.own import corpus
+    from mainspring.training.own import words
     from mainspring.training.own.models import model_files
     from mainspring.training.own.models.writing import write
     from mainspring.training.own.texts import RowEncoder
     from mainspring.training.own.words import END
 
-    encoder, model = RowEncoder(corpus.given_tokenizer(folder)), model_files.load(folder).eval()
+    encoder, model = RowEncoder(words.given(folder)), model_files.load(folder).eval()
     generator, found = torch.Generator().manual_seed(11), []
     for at in range(0, len(given), 64):
         ids = [encoder.prompt([("<|user|>", each)]) for each in given[at : at + 64]]
@@ -151,12 +151,12 @@ def at_equal_length(reward: Path, before: Path, after: Path, given: Sequence[str
     many answers."""
     import numpy as np
 
-    from mainspring.training.own import corpus
+    from mainspring.training.own import words
     from mainspring.training.own.preferences import reward as rewards
     from mainspring.training.own.texts import RowEncoder
     from mainspring.training.own.words import END
 
-    judge, encoder = rewards.load(reward), RowEncoder(corpus.given_tokenizer(reward))
+    judge, encoder = rewards.load(reward), RowEncoder(words.given(reward))
     groups: list[dict[int, list[float]]] = []
     for folder in (before, after):
         said = [encoder.plain(each) for each in answered(folder, given, temperature=1.0)]
