@@ -65,6 +65,14 @@ def test_the_value_that_answers_is_bold(sentence: str, question: str, expected: 
             "The choir meets on **Wednesday**, 7:30 pm.",
         ),
         ("Our historian is Martha Quill.", "Who is it?", "Martha Quill", "Our historian is **Martha Quill**."),
+        # All of a number.
+        ("It was 438.1p a share, or 1,200.", "Which was it?", "438.1p", "It was **438.1p** a share, or 1,200."),
+        ("It was 438.1p a share.", "Which was it?", "438", "It was **438.1p** a share."),
+        ("The rate is 438.1 now.", "Which is it?", "438", "The rate is **438.1** now."),
+        ("They had 1,200 of them.", "Who had it?", "200", "They had **1,200** of them."),
+        ("It is £5.50 or 5% less.", "Which is it?", "5.50", "It is **£5.50** or 5% less."),
+        ("It is 5% less, not 15.5.", "Which is it?", "5", "It is **5%** less, not 15.5."),
+        ("Model A.12 is red.", "Which is red?", "12", "Model A.12 is red."),
         # A part of a word, of code or of an address is no phrase.
         ("In 2012 there were 12 of them.", "Who was there?", "12", "In 2012 there were **12** of them."),
         ("Set `mode fast` first.", "Which mode?", "fast", "Set `mode fast` first."),

@@ -187,7 +187,10 @@ def bold(sentence: str, question: str, phrase: str = "", *, sure: bool = False) 
     reader is ``sure`` that the sentence answers, it is in bold itself.
     """
     spans = _asked_values(sentence, question)
-    match = re.search(rf"(?<!\w){re.escape(phrase)}(?!\w)", sentence) if phrase and "**" not in phrase else None
+    match = None
+    if phrase and "**" not in phrase:
+        # All of a number: a reader's tokens part "438.1" and "£5".
+        match = re.search(rf"(?<![\w.,])[£$€]?(?:\d+[.,])*{re.escape(phrase)}(?:[.,:]\d+\w*)*+%?(?!\w)", sentence)
     if match is not None and not _is_marked(sentence[: match.start()]):
         begin, stop = match.span()
         meant = [span for span in spans if span[0] < stop and begin < span[1]]
