@@ -161,3 +161,21 @@ async def test_what_a_reader_points_at_is_bold_if_it_is_sure(room: Room, asker: 
     for says, bold in ((0.9, True), (0.6, False)):
         found = await collect(await room.answerer(near_misses=Pointing(says)).respond(asked, replace(asker)))
         assert ("**25 days**" in found.text) is bold, found.text
+
+
+class Fourth(Teller):
+    """Finds the fourth sentence alone likely to answer."""
+
+    async def rerank(self, query: str, passages: Sequence[str]) -> Reranked:
+        await super().rerank(query, passages)
+        return Reranked(np.array([0.9 if number == 3 else 0.1 for number in range(len(passages))], np.float32), 1)
+
+
+async def test_the_best_three_decide() -> None:
+    texts = [f"The hall number {number} is open." for number in range(10)]
+    document = "\n\n".join(texts)
+    hit = Hit("c", "d", "v", "a.md", document, 0, len(document), None, "", 0.9, 0.5, 1, 1, 1, "b")
+    given = [Passage(hit, text, document.index(text), 0, "sentence", "", 1.0, 0.5) for text in texts]
+    found, likely = await near_misses.read("Which hall is open?", given, Fourth(0.1))
+    assert likely == pytest.approx(0.1)
+    assert found[3].answers == pytest.approx(math.log(9), abs=1e-5)
