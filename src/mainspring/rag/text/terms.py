@@ -160,9 +160,11 @@ def overlap(weights: Mapping[str, float], found: Iterable[str]) -> float:
 
 def asked_kind(question: str) -> Asked:
     """The kind of thing that a question asks for, if its wording shows it."""
-    if _ASKS_DATE.search(question):
+    date, number = _ASKS_DATE.search(question), _ASKS_NUMBER.search(question)
+    # "How much may a meal cost when I travel?" asks for an amount.
+    if date and not (number and number.start() < date.start()):
         return "date"
-    if _ASKS_NUMBER.search(question):
+    if number:
         return "number"
     return "person" if _ASKS_PERSON.search(question) else "anything"
 

@@ -55,6 +55,19 @@ def test_the_value_that_answers_is_bold(sentence: str, question: str, expected: 
             "$9 million",
             "Gains are **$9 million** in 2020 and **$5 million** in 2021.",
         ),
+        # The one that is meant, of more than two; none of a phrase that has several.
+        (
+            "Limits are £9 for breakfast, £13 for lunch and £29 for dinner.",
+            "How much may dinner cost when I travel?",
+            "£29",
+            "Limits are £9 for breakfast, £13 for lunch and **£29** for dinner.",
+        ),
+        (
+            "Limits are £9 for breakfast, £13 for lunch and £29 for dinner.",
+            "How much may breakfast cost?",
+            "£9 for breakfast, £13 for lunch and £29",
+            "Limits are **£9** for breakfast, £13 for lunch and £29 for dinner.",
+        ),
         ("You get 90 calendar days.", "How many days do I get?", "90", "You get **90 calendar days**."),
         ("Receptors (200–300) bind.", "How many receptors bind?", "200–300", "Receptors (**200–300**) bind."),
         # Where the reader is sure, its phrase, and not the value of another thing.

@@ -39,7 +39,8 @@ async def read(
     question: str, passages: Sequence[Passage], reader: Reranker | None, wished: str = ""
 ) -> tuple[list[Passage], float | None]:
     """``passages``, the first with ``answers`` and ``phrase``, and how likely it is, in [0, 1], that one of the best
-    three answers: the greatest of what ``reader`` says of these. ``wished`` is the question with what it says of the answer's form.
+    three answers: the greatest of what ``reader`` says of these. ``wished`` is the question with what it says of the
+    answer's form.
 
     Nothing is read (None) without a reader, if nothing was found, if rows of tables are what is closest, which it never
     saw, if several passages have to answer together, and if they are in another language than English, which is all

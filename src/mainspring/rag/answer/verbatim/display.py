@@ -54,6 +54,8 @@ _ASKS_ADDRESS = re.compile(
 # A list of up to this many words is shown whole.
 _LIST_WORDS = 60
 _MOST_BOLD, _CLOSE, _BEHIND = 2, 40, 100
+# A phrase of more words has values of several things.
+_MEANT_WORDS = 6
 _TELEPHONE = re.compile(r"(?<![\d-])(?:\(\d{3}\) ?|\d{3}[-. ])\d{3}[-. ]\d{4}(?![\d-])")
 _LEADS_TO = re.compile(r"\b(?:until|by|within|up to|at most|no later than|no more than|takes?|costs?) $", re.IGNORECASE)
 _FOR = re.compile(r"\s*(?:for|per|in|if|when|to|at|on) ", re.IGNORECASE)
@@ -186,18 +188,16 @@ def bold(sentence: str, question: str, phrase: str = "", *, sure: bool = False) 
     ``phrase`` is what a reader takes for the answer: of several values it tells the one that is meant, and where the
     reader is ``sure`` that the sentence answers, it is in bold itself.
     """
-    spans = _asked_values(sentence, question)
     match = None
     if phrase and "**" not in phrase:
         # All of a number: a reader's tokens part "438.1" and "£5".
         match = re.search(rf"(?<![\w.,])[£$€]?(?:\d+[.,])*{re.escape(phrase)}(?:[.,:]\d+\w*)*+%?(?!\w)", sentence)
-    if match is not None and not _is_marked(sentence[: match.start()]):
-        begin, stop = match.span()
-        meant = [span for span in spans if span[0] < stop and begin < span[1]]
-        if meant and not _SEVERAL_VALUES.search(question):
-            spans = [(min(begin, meant[0][0]), max(stop, meant[-1][1]))]
-        elif sure and not meant:
-            spans = [(begin, stop)]
+    begin, stop = match.span() if match and not _is_marked(sentence[: match.start()]) else (0, 0)
+    spans, meant = _asked_values(sentence, question, begin, stop)
+    if meant and len(sentence[begin:stop].split()) <= _MEANT_WORDS:
+        spans = [(min(begin, spans[0][0]), max(stop, spans[-1][1]))]
+    elif stop and sure and not meant and not any(span[0] < stop and begin < span[1] for span in spans):
+        spans = [(begin, stop)]
     parts, place = [], 0
     for begin, stop in spans:
         parts += [sentence[place:begin], "**", sentence[begin:stop], "**"]
@@ -205,10 +205,14 @@ def bold(sentence: str, question: str, phrase: str = "", *, sure: bool = False) 
     return "".join([*parts, sentence[place:]])
 
 
-def _asked_values(sentence: str, question: str) -> list[tuple[int, int]]:
-    """Where the values of ``sentence`` stand that ``question`` asks for, in order."""
+def _asked_values(sentence: str, question: str, begin: int, stop: int) -> tuple[list[tuple[int, int]], bool]:
+    """Where the values of ``sentence`` stand that ``question`` asks for, in order, and whether they are those that a
+    reader means: of several, the ones in ``[begin:stop]`` if there are any."""
     clause = _CLAUSE.match(sentence)
     found = [value for value in answering(sentence, latest(question)) if clause is None or value.start >= clause.end()]
+    inside = [value for value in found if value.start < stop and begin < value.end]
+    meant = bool(inside) and _SEVERAL_VALUES.search(question) is None
+    found = inside if meant else found
     if len(found) > _MOST_BOLD:
         found = [max(found, key=lambda value: _around(sentence, value, found, terms.content(question)))]
     spans: list[tuple[int, int]] = []
@@ -225,7 +229,7 @@ def _asked_values(sentence: str, question: str) -> list[tuple[int, int]]:
         start = lower.start() if lower else start
         if not _is_marked(sentence[:start]):
             spans.append((start, end))
-    return spans
+    return spans, meant and bool(spans)
 
 
 def _is_marked(before: str) -> bool:
